@@ -1,0 +1,11 @@
+"""Django app configuration."""
+
+from __future__ import annotations
+
+from django.apps import AppConfig
+
+
+class Mk0rConfig(AppConfig):
+    """Registers the app under its package name."""
+
+    name = "mk0r"

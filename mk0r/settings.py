@@ -1,0 +1,194 @@
+"""Django settings of mk0r: every value comes from the environment, and a bad one stops the start and names itself.
+
+`.env.example` lists each name. `manage.py up` fills in what a laptop needs (Postgres, secrets, addresses of localcloud);
+nothing here knows whether a vendor is real or a stand-in.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env = environ.FileAwareEnv()
+environ.Env.read_env(BASE_DIR / ".env", overwrite=False)
+
+TESTING = "pytest" in sys.modules
+DEBUG = False
+
+# --- ours -------------------------------------------------------------------------------------------------------------
+MK0R_VAR = Path(env.str("MK0R_VAR", default=str(BASE_DIR / ".var"))).resolve()
+MK0R_BIND = env.str("MK0R_BIND", default="127.0.0.1")
+MK0R_PORT = env.int("MK0R_PORT", default=8000)
+PUBLIC_URL = env.str("PUBLIC_URL", default=f"http://localhost:{MK0R_PORT}").rstrip("/")
+_public_host = urlsplit(PUBLIC_URL).hostname or ""
+IS_PUBLIC = _public_host not in {"localhost", "127.0.0.1", "::1"} and not _public_host.endswith(".localhost")
+# What a sandbox calls us by: the public address, or on one machine the loopback port its relay lets through.
+GATEWAY_URL = PUBLIC_URL if IS_PUBLIC else f"http://127.0.0.1:{MK0R_PORT}"
+MK0R_MODEL = env.str("MK0R_MODEL", default="")
+MK0R_WORKER_INLINE = env.bool("MK0R_WORKER_INLINE", default=False)
+MK0R_TURN_LIMIT = env.int("MK0R_TURN_LIMIT", default=6 if IS_PUBLIC else 0)  # 0: no limit
+MK0R_SESSION_TTL = env.int("MK0R_SESSION_TTL", default=24 * 3600)  # seconds
+MK0R_ABANDONED_TTL = env.int("MK0R_ABANDONED_TTL", default=20 * 60)
+MK0R_IDLE_PAUSE = env.int("MK0R_IDLE_PAUSE", default=20 * 60)
+MK0R_BUDGET_USD = env.float("MK0R_BUDGET_USD", default=0.0)  # per session; 0: no cap
+MK0R_SESSION_BUDGET_USD = env.float("MK0R_SESSION_BUDGET_USD", default=MK0R_BUDGET_USD)
+
+
+def _secret(name: str, test_value: str) -> str:
+    """Read a secret that has no default outside the test run."""
+    value = env.str(name, default=test_value if TESTING or "mypy" in sys.argv[0] else "")
+    if not value:
+        raise ImproperlyConfigured(f"{name} is not set. `make run` makes one for you; in production set it yourself.")
+    return value
+
+
+SECRET_KEY = _secret("SECRET_KEY", "test-only-" + "x" * 50)
+# "kid:base64(32 bytes)[,kid:base64…]": the first encrypts, all decrypt.
+MK0R_ENCRYPTION_KEYS = _secret("MK0R_ENCRYPTION_KEYS", "t1:" + "dGVzdC1vbmx5LTMyLWJ5dGVzLWtleS0wMDAwMDAwMDA=")
+
+# --- vendors: addresses and keys ------------------------------------------------------------------------------------
+NEON_API_URL = env.str("NEON_API_URL", default="https://console.neon.tech/api/v2").rstrip("/")
+NEON_API_KEY = env.str("NEON_API_KEY", default="")
+NEON_ORG_ID = env.str("NEON_ORG_ID", default="")
+NEON_REGION = env.str("NEON_REGION", default="aws-us-east-2")
+NEON_PG_VERSION = env.int("NEON_PG_VERSION", default=17)
+RESEND_API_URL = env.str("RESEND_API_URL", default="https://api.resend.com").rstrip("/")
+RESEND_API_KEY = env.str("RESEND_API_KEY", default="")
+RESEND_DOMAIN_ID = env.str("RESEND_DOMAIN_ID", default="")
+RESEND_FROM = env.str("RESEND_FROM", default="onboarding@resend.dev")
+GITHUB_API_URL = env.str("GITHUB_API_URL", default="https://api.github.com").rstrip("/")
+GITHUB_GIT_URL = env.str("GITHUB_GIT_URL", default="https://github.com").rstrip("/")
+GITHUB_TOKEN = env.str("GITHUB_TOKEN", default="")
+GITHUB_OWNER = env.str("GITHUB_OWNER", default="")  # an organisation; empty: the token's own user
+POSTHOG_HOST = env.str("POSTHOG_HOST", default="https://us.i.posthog.com").rstrip("/")
+POSTHOG_PROJECT_KEY = env.str("POSTHOG_PROJECT_KEY", default="")
+E2B_API_URL = env.str("E2B_API_URL", default="https://api.e2b.app").rstrip("/")
+E2B_SANDBOX_URL = env.str("E2B_SANDBOX_URL", default="").rstrip("/")
+E2B_API_KEY = env.str("E2B_API_KEY", default="")
+E2B_TEMPLATE = env.str("E2B_TEMPLATE", default="mk0r")
+ANTHROPIC_BASE_URL = env.str("ANTHROPIC_BASE_URL", default="https://api.anthropic.com").rstrip("/")
+ANTHROPIC_API_KEY = env.str("ANTHROPIC_API_KEY", default="")
+# Seconds each leg may take in all before the session goes on without it (it may still arrive late).
+LEG_DEADLINES = {
+    "neon": env.float("NEON_DEADLINE", default=30),
+    "resend": env.float("RESEND_DEADLINE", default=15),
+    "github": env.float("GITHUB_DEADLINE", default=15),
+    "e2b": env.float("E2B_DEADLINE", default=30),
+}
+
+# --- Django -----------------------------------------------------------------------------------------------------------
+ALLOWED_HOSTS = sorted({_public_host, "localhost", "127.0.0.1", "[::1]", *env.list("MK0R_ALLOWED_HOSTS", default=[])})
+INSTALLED_APPS = [
+    "daphne",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "channels",
+    "procrastinate.contrib.django",
+    "csp",
+    "mk0r",
+    "provisioning",
+    "sessions_app",
+    "gateway",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "servestatic.middleware.ServeStaticMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+ROOT_URLCONF = "mk0r.urls"
+ASGI_APPLICATION = "mk0r.asgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+DATABASES = {"default": env.db_url("DATABASE_URL", default="postgres://mk0r@127.0.0.1:1/unset")}
+DATABASES["default"]["CONN_MAX_AGE"] = 0
+DATABASES["default"]["OPTIONS"] = {"pool": {"min_size": 1, "max_size": env.int("MK0R_DB_POOL", default=12), "timeout": 15}}
+if TESTING:
+    DATABASES["default"]["OPTIONS"] = {}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+CHANNEL_REDIS_URL = env.str("CHANNEL_REDIS_URL", default="")
+CHANNEL_LAYERS = {
+    "default": {
+        "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
+        "CONFIG": {"hosts": [CHANNEL_REDIS_URL]},
+    }
+    if CHANNEL_REDIS_URL
+    else {"BACKEND": "channels.layers.InMemoryChannelLayer"},
+}
+PROCRASTINATE_IMPORT_PATHS = ["provisioning.tasks", "sessions_app.tasks"]
+
+LANGUAGE_CODE = "en-gb"
+TIME_ZONE = "UTC"
+USE_I18N = False
+USE_TZ = True
+STATIC_URL = "/static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+SERVESTATIC_USE_FINDERS = True
+SERVESTATIC_AUTOREFRESH = not IS_PUBLIC
+
+# --- the browser's side of safety -----------------------------------------------------------------------------------
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+_https = PUBLIC_URL.startswith("https://")
+CSRF_COOKIE_SECURE = SESSION_COOKIE_SECURE = _https
+CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if _https else None
+DATA_UPLOAD_MAX_MEMORY_SIZE = 1_000_000
+# Previews live on origins of their own: a local sandbox's port, or the sandbox vendor's domain.
+MK0R_PREVIEW_DOMAIN = env.str("MK0R_PREVIEW_DOMAIN", default="")
+_cloud_port = urlsplit(E2B_SANDBOX_URL).port
+PREVIEW_FRAME_SOURCES = (
+    [f"http://*.localhost:{_cloud_port}", "http://127.0.0.1:*"]
+    if E2B_SANDBOX_URL.startswith("http://")
+    else [f"https://*.{MK0R_PREVIEW_DOMAIN or 'e2b.app'}"]
+)
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": ["'none'"],
+        "script-src": ["'self'"],
+        "style-src": ["'self'"],
+        "img-src": ["'self'", "data:"],
+        "font-src": ["'self'"],
+        "connect-src": ["'self'", *PREVIEW_FRAME_SOURCES],
+        "frame-src": PREVIEW_FRAME_SOURCES,
+        "form-action": ["'self'"],
+        "base-uri": ["'none'"],
+        "frame-ancestors": ["'none'"],
+    }
+}
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+    "root": {"handlers": ["console"], "level": env.str("MK0R_LOG_LEVEL", default="INFO")},
+    "loggers": {name: {"level": "WARNING"} for name in ("daphne", "httpx", "procrastinate", "connectrpc", "e2b")},
+}

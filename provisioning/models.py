@@ -1,0 +1,106 @@
+"""The ledger: every resource a session owns out in the world, and the credentials that came with it."""
+
+from __future__ import annotations
+
+import uuid
+from typing import ClassVar
+
+from django.db import models
+from django.utils import timezone
+
+from provisioning.secrets import Secret, decrypt, encrypt
+
+
+class Provider(models.TextChoices):
+    """The five services of a session, in the order every list shows them: shortest usual time first."""
+
+    POSTHOG = "posthog", "PostHog"
+    GITHUB = "github", "GitHub"
+    RESEND = "resend", "Resend"
+    E2B = "e2b", "E2B"
+    NEON = "neon", "Neon"
+
+
+class Resource(models.Model):
+    """One thing at one vendor. The row is committed before the call that makes the thing leaves (I-1)."""
+
+    class State(models.TextChoices):
+        PLANNED = "planned"
+        CREATING = "creating"
+        READY = "ready"
+        FAILED = "failed"
+        UNKNOWN = "unknown"
+        DELETING = "deleting"
+        GONE = "gone"
+        STUCK = "stuck"
+
+    session = models.ForeignKey("sessions_app.Session", on_delete=models.PROTECT, related_name="resources")
+    provider = models.CharField(max_length=10, choices=Provider.choices)
+    kind = models.CharField(max_length=20)  # project, audience, api_key, repository, group, sandbox
+    name = models.CharField(max_length=100)  # the deterministic name it carries at the vendor: mk0r-<slug>
+    state = models.CharField(max_length=10, choices=State.choices, default=State.PLANNED)
+    attempt = models.PositiveIntegerField(default=0)  # fencing token: a late reply of an older attempt cannot write
+    external_id = models.CharField(max_length=200, blank=True)
+    url = models.CharField(max_length=500, blank=True)
+    meta = models.JSONField(default=dict, blank=True)  # what is not secret: host, port, database, role, domain
+    error = models.JSONField(null=True, blank=True)  # {reason, message, retryable, next, reference}
+    delete_attempts = models.PositiveIntegerField(default=0)
+    created_at = models.DateTimeField(default=timezone.now)
+    started_at = models.DateTimeField(null=True, blank=True)  # when the first call of this attempt left
+    settled_at = models.DateTimeField(null=True, blank=True)
+    next_at = models.DateTimeField(null=True, blank=True)  # not before: back-off
+    deleted_at = models.DateTimeField(null=True, blank=True)
+    verified_at = models.DateTimeField(null=True, blank=True)  # when a re-read proved it gone
+
+    class Meta:
+        ordering: ClassVar = ["session", "id"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["session", "provider", "kind"], name="resource_once_per_session"),
+            models.CheckConstraint(
+                condition=~models.Q(state="ready") | ~models.Q(external_id=""), name="resource_ready_has_id"
+            ),
+        ]
+        indexes: ClassVar = [
+            models.Index(
+                fields=["state"],
+                condition=models.Q(state__in=["planned", "creating", "unknown", "deleting", "stuck"]),
+                name="resource_unsettled",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.provider} {self.kind} {self.name}"
+
+
+class Credential(models.Model):
+    """One secret value of a resource, encrypted at rest and bound to its row (I-15, I-16). `name` is its `.env` name."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    resource = models.ForeignKey(Resource, on_delete=models.PROTECT, related_name="credentials")
+    name = models.CharField(max_length=40)
+    ciphertext = models.TextField()
+    created_at = models.DateTimeField(default=timezone.now)
+    expires_at = models.DateTimeField()
+    revoked_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints: ClassVar = [models.UniqueConstraint(fields=["resource", "name"], name="credential_once")]
+
+    def __str__(self) -> str:
+        return f"{self.name} of {self.resource}"
+
+    @property
+    def _identity(self) -> str:
+        return f"{self._meta.db_table}|{self.pk}|ciphertext"
+
+    def seal(self, value: Secret) -> None:
+        """Encrypt `value` for this row; the caller saves."""
+        self.ciphertext = encrypt(value, identity=self._identity)
+
+    def reveal(self) -> Secret:
+        """Decrypt the value.
+
+        Raises:
+            provisioning.secrets.Unreadable: the text was altered, belongs to another row, or its key is gone.
+        """
+        return decrypt(self.ciphertext, identity=self._identity)

@@ -1,0 +1,3 @@
+"""Jobs."""
+
+from __future__ import annotations
