@@ -1,0 +1,19 @@
+"""What provisioning announces. Whoever keeps the event log listens; provisioning itself never imports it.
+
+Every signal is sent from synchronous database code, inside the transaction that changes the row it speaks of, so that a
+receiver which writes to the same database commits or rolls back together with that change.
+
+    resource_changed   session_id, provider, kind, name, state, elapsed_ms, url, error
+    env_written        session_id, names
+    sandbox_changed    session_id, state (booting, running, paused, lost, gone)
+    preview_ready      session_id, url
+"""
+
+from __future__ import annotations
+
+from django.dispatch import Signal
+
+resource_changed = Signal()
+env_written = Signal()
+sandbox_changed = Signal()
+preview_ready = Signal()
