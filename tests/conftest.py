@@ -1,0 +1,76 @@
+"""Fixtures every test may use: a real Postgres, a real localcloud, a Chromium, and product settings that point at them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from embedded.postgres import Cluster
+from tests.fixtures.cloud import CloudUnderTest, run_cloud
+from tests.fixtures.settings import vendor_values
+
+IN_CI = os.environ.get("CI") == "true"
+
+
+def missing(what: str) -> None:
+    """Skip for want of `what`; in CI, where everything is installed, that is a failure instead."""
+    if IN_CI:
+        pytest.fail(f"{what} is missing in CI")
+    pytest.skip(f"{what} is not installed on this machine")
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Run a cluster of our own for the test databases, unless DATABASE_URL names one."""
+    if os.environ.get("DATABASE_URL"):
+        yield
+        return
+    from django.db import connections
+
+    cluster = Cluster(
+        tmp_path_factory.mktemp("postgres"), 0, {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+    )
+    cluster.start()
+    connections["default"].settings_dict.update(
+        HOST="127.0.0.1", PORT=cluster.port, USER="mk0r", PASSWORD=cluster.password, NAME="mk0r"
+    )
+    yield
+    cluster.stop()
+
+
+@pytest.fixture(scope="session")
+def django_db_keepdb() -> bool:
+    """The whole cluster goes away at the end, so nothing has to drop databases that threads still hold open."""
+    return True
+
+
+@pytest.fixture(scope="session")
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CloudUnderTest]:
+    """A localcloud process with a directory and a port of its own; faults are cleared by `vendor_settings`."""
+    with run_cloud(tmp_path_factory.mktemp("cloud")) as running:
+        yield running
+
+
+@pytest.fixture
+def vendor_settings(cloud: CloudUnderTest, settings: object) -> Iterator[CloudUnderTest]:
+    """Point the product's settings at `cloud`, with no fault left from another test."""
+    for name, value in vendor_values(cloud).items():
+        setattr(settings, name, value)
+    cloud.clear_faults()
+    yield cloud
+    cloud.clear_faults()
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """Path of a Chromium to drive."""
+    named = os.environ.get("MK0R_CHROMIUM")
+    path = named or shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if not path or not Path(path).exists():
+        missing("Chromium")
+    assert path
+    return path
