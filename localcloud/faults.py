@@ -1,0 +1,222 @@
+"""Telling a stand-in to misbehave, so that everything that can go wrong at a vendor can be tried at home.
+
+A handler says which operation it is with `@operation("neon", "create_project")`. `Faults.serve` wraps every request:
+
+| fault | what the client sees | was it done? |
+|---|---|---|
+| `latency` | the right answer, `seconds` later | yes |
+| `status:<code>` | the vendor's own error body with that status; `seconds` becomes `Retry-After` | no |
+| `hang` | silence for `seconds` (300 unless told), then a closed connection | no |
+| `reset_before` | TCP reset | no |
+| `reset_after` | TCP reset | yes, the reply is lost |
+| `garbage` | the right status, an HTML page that calls itself JSON | yes |
+| `truncate` | half of the right body, then a reset | yes |
+| `slow_drip` | the right body one byte each `seconds` (1 unless told) | yes |
+| `flood` | the right status and 100 MB of padding | yes |
+
+Of faults that apply to a request, every `latency` is added up and the first other one that its probability picks is
+used. An answer that is already streaming when a fault after the fact is due can only be reset. Faults live as long as
+the process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import re
+import socket
+import struct
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from aiohttp import web
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+ErrorBody = Callable[[int, str], web.Response]
+Decorated = TypeVar("Decorated", bound=Callable[..., Awaitable[web.StreamResponse]])
+
+KINDS = ("latency", "hang", "reset_before", "reset_after", "garbage", "truncate", "slow_drip", "flood")
+GARBAGE = b"<!doctype html><html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gateway</h1>"
+HANG_SECONDS = 300.0
+FLOOD_BYTES = 100 * 1024 * 1024
+UNDECLARED = ("", "")
+
+
+class FaultError(ValueError):
+    """A fault that cannot be understood; the message says which part."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One rule: which requests it meets (`*` for any), what happens, how often, and for how long."""
+
+    vendor: str
+    operation: str
+    fault: str
+    probability: float = 1.0
+    seconds: float | None = None
+
+    def meets(self, vendor: str, operation: str) -> bool:
+        return self.vendor in ("*", vendor) and self.operation in ("*", operation)
+
+    def to_json(self) -> dict[str, Any]:
+        rule: dict[str, Any] = {
+            "vendor": self.vendor,
+            "operation": self.operation,
+            "fault": self.fault,
+            "probability": self.probability,
+        }
+        return rule if self.seconds is None else rule | {"seconds": self.seconds}
+
+
+def parse(rule: Any) -> Fault:
+    """Read one rule as the operator sends it. Raises `FaultError`."""
+    if not isinstance(rule, Mapping):
+        raise FaultError("each fault must be an object")
+    unknown = set(rule) - {"vendor", "operation", "fault", "probability", "seconds"}
+    if unknown:
+        raise FaultError(f"unknown members: {', '.join(sorted(map(str, unknown)))}")
+    vendor, operation, kind = rule.get("vendor", "*"), rule.get("operation", "*"), rule.get("fault")
+    if not (isinstance(vendor, str) and isinstance(operation, str) and isinstance(kind, str)):
+        raise FaultError("vendor, operation and fault must be text")
+    if kind not in KINDS and not re.fullmatch(r"status:[1-5]\d\d", kind):
+        raise FaultError(f"unknown fault {kind!r}; there are {', '.join(KINDS)} and status:<code>")
+    probability, seconds = rule.get("probability", 1.0), rule.get("seconds")
+    if not _number(probability) or not 0 <= probability <= 1:
+        raise FaultError("probability must be a number from 0 to 1")
+    if seconds is not None and (not _number(seconds) or not 0 <= seconds <= 3600):
+        raise FaultError("seconds must be a number from 0 to 3600")
+    return Fault(vendor, operation, kind, float(probability), None if seconds is None else float(seconds))
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def operation(vendor: str, name: str) -> Callable[[Decorated], Decorated]:
+    """Declare which operation of which vendor a handler is."""
+
+    def declare(handler: Decorated) -> Decorated:
+        handler.operation = (vendor, name)  # type: ignore[attr-defined]
+        return handler
+
+    return declare
+
+
+def operation_of(handler: object) -> tuple[str, str]:
+    """The declared (vendor, operation) of a handler, or two empty texts."""
+    declared = getattr(handler, "operation", UNDECLARED)
+    return declared if isinstance(declared, tuple) else UNDECLARED
+
+
+class Faults:
+    """The rules in force, and the way a request passes through them."""
+
+    def __init__(self) -> None:
+        self.rules: tuple[Fault, ...] = ()
+        self._random = random.Random()  # noqa: S311 -- picks faults, guards nothing
+        self._stopping = asyncio.Event()
+
+    def stop(self) -> None:
+        """Let every request that a fault holds go at once."""
+        self._stopping.set()
+
+    def replace(self, rules: Any) -> None:
+        """Put these rules in force instead of all others. Raises `FaultError` and changes nothing when one is bad."""
+        if not isinstance(rules, list):
+            raise FaultError("faults must be a list")
+        self.rules = tuple(parse(rule) for rule in rules)
+
+    def clear(self) -> None:
+        self.rules = ()
+
+    async def serve(
+        self, request: web.Request, handler: Handler, declared: tuple[str, str], error_body: ErrorBody
+    ) -> web.StreamResponse:
+        """Answer *request* by *handler*, with the misbehaviour in force for its operation."""
+        met = [rule for rule in self.rules if rule.meets(*declared) and self._random.random() < rule.probability]
+        delay = sum(1.0 if rule.seconds is None else rule.seconds for rule in met if rule.fault == "latency")
+        if delay and not await self._hold(request, delay):
+            return _reset(request)
+        fault = next((rule for rule in met if rule.fault != "latency"), None)
+        if fault is None:
+            return await handler(request)
+        if fault.fault.startswith("status:"):
+            return _status(int(fault.fault.removeprefix("status:")), fault, error_body)
+        if fault.fault == "reset_before":
+            return _reset(request)
+        if fault.fault == "hang":
+            await self._hold(request, HANG_SECONDS if fault.seconds is None else fault.seconds)
+            return _reset(request)
+        return await self._after(request, fault, await _answer(request, handler))
+
+    async def _after(self, request: web.Request, fault: Fault, answer: web.StreamResponse) -> web.StreamResponse:
+        if fault.fault == "reset_after" or answer.prepared or not isinstance(answer, web.Response):
+            return _reset(request)
+        if fault.fault == "garbage":
+            return web.Response(status=answer.status, body=GARBAGE, content_type="application/json")
+        body = bytes(answer.body) if isinstance(answer.body, bytes | bytearray) else b""
+        if fault.fault == "truncate":
+            stream = await _begin(request, answer, len(body) or 1)
+            await stream.write(body[: len(body) // 2])
+            await asyncio.sleep(0.05)  # let the half leave before the reset discards what is unsent
+            return _reset(request, stream)
+        if fault.fault == "flood":
+            stream = await _begin(request, answer, FLOOD_BYTES)
+            for _ in range(FLOOD_BYTES // 65536):
+                await stream.write(b" " * 65536)
+            return stream
+        stream = await _begin(request, answer, len(body))
+        for byte in body:
+            await stream.write(bytes((byte,)))
+            if not await self._hold(request, 1.0 if fault.seconds is None else fault.seconds):
+                return _reset(request, stream)
+        return stream
+
+    async def _hold(self, request: web.Request, seconds: float) -> bool:
+        """Wait; False when the client left or the process is stopping before the time was up."""
+        loop = asyncio.get_running_loop()
+        end = loop.time() + seconds
+        while (left := end - loop.time()) > 0:
+            if request.transport is None or request.transport.is_closing():
+                return False
+            try:
+                async with asyncio.timeout(min(left, 0.25)):
+                    await self._stopping.wait()
+            except TimeoutError:
+                continue
+            return False
+        return True
+
+
+async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
+    try:
+        return await handler(request)
+    except web.HTTPException as error:
+        return error
+
+
+def _status(status: int, fault: Fault, error_body: ErrorBody) -> web.Response:
+    answer = error_body(status, "This error was ordered from localcloud.")
+    if fault.seconds is not None:
+        answer.headers["Retry-After"] = f"{fault.seconds:g}"
+    return answer
+
+
+async def _begin(request: web.Request, answer: web.Response, length: int) -> web.StreamResponse:
+    stream = web.StreamResponse(status=answer.status, headers=answer.headers)
+    stream.content_length = length
+    await stream.prepare(request)
+    return stream
+
+
+def _reset(request: web.Request, stream: web.StreamResponse | None = None) -> web.StreamResponse:
+    """End the connection the hard way. The response returned goes nowhere."""
+    transport = request.transport
+    if transport is not None:
+        connection = transport.get_extra_info("socket")
+        if connection is not None:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        transport.abort()
+    return stream or web.Response(status=500)

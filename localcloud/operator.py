@@ -1,0 +1,101 @@
+"""What the operator may ask of localcloud: its ledger, its faults, and a way in for a person.
+
+Programs send `Authorization: Bearer <operator_key>`. A person opens a one-time link, which leaves a cookie that
+lasts as long as the browser keeps it and is bound to this installation's operator key. The link uses the name
+`localhost`, never `127.0.0.1`: cookies ignore ports, and previews without a name of their own live on `127.0.0.1`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import secrets
+
+from aiohttp import web
+
+from localcloud.cloud import Cloud, Handler, cloud_of
+from localcloud.faults import FaultError
+
+COOKIE = "mk0r_cloud"
+COOKIE_SECONDS = 30 * 24 * 3600
+
+
+def setup(app: web.Application, cloud: Cloud) -> None:
+    """Add the operator's routes under `/_cloud`."""
+    renew_login(cloud)
+    app.router.add_get("/_cloud/health", health)
+    app.router.add_get("/_cloud/ledger", guarded(ledger))
+    app.router.add_get("/_cloud/faults", guarded(faults))
+    app.router.add_put("/_cloud/faults", guarded(set_faults))
+    app.router.add_delete("/_cloud/faults", guarded(clear_faults))
+
+
+async def health(_request: web.Request) -> web.Response:
+    """Answers as soon as the listener does; tells a stranger nothing else."""
+    return web.json_response({"status": "ok"})
+
+
+async def ledger(request: web.Request) -> web.Response:
+    return web.json_response(cloud_of(request).store.ledger())
+
+
+async def faults(request: web.Request) -> web.Response:
+    return web.json_response([rule.to_json() for rule in cloud_of(request).faults.rules])
+
+
+async def set_faults(request: web.Request) -> web.Response:
+    try:
+        cloud_of(request).faults.replace(json.loads(await request.read()))
+    except (ValueError, FaultError) as error:
+        return web.json_response({"message": str(error)}, status=400)
+    return await faults(request)
+
+
+async def clear_faults(request: web.Request) -> web.Response:
+    cloud_of(request).faults.clear()
+    return web.Response(status=204)
+
+
+# Who is the operator
+
+
+def guarded(handler: Handler) -> Handler:
+    """Let only the operator through: by key, or for reading by cookie."""
+
+    async def check(request: web.Request) -> web.StreamResponse:
+        if by_key(request):
+            return await handler(request)
+        return web.json_response({"message": "This needs the operator key."}, status=401)
+
+    return check
+
+
+def by_key(request: web.Request) -> bool:
+    """Whether the request carries the operator key."""
+    scheme, _, key = request.headers.get("Authorization", "").partition(" ")
+    return scheme.lower() == "bearer" and same(key.strip(), cloud_of(request).keys.operator)
+
+
+def by_cookie(request: web.Request) -> bool:
+    """Whether the request comes from a browser that opened a login link here."""
+    return same(request.cookies.get(COOKIE, ""), cookie_value(cloud_of(request)))
+
+
+def cookie_value(cloud: Cloud) -> str:
+    return hmac.new(cloud.keys.operator.encode(), b"operator cookie", hashlib.sha256).hexdigest()
+
+
+def same(left: str, right: str) -> bool:
+    """Equality in constant time, for text of any kind."""
+    return hmac.compare_digest(left.encode(), right.encode())
+
+
+def renew_login(cloud: Cloud) -> None:
+    """Make the login link new; the one before stops working."""
+    cloud.store.set_meta("login", secrets.token_urlsafe(24))
+
+
+def login_url(cloud: Cloud) -> str:
+    """The link a person opens once."""
+    return f"http://localhost:{cloud.config.port}/_cloud/login?once={cloud.store.meta('login')}"

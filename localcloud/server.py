@@ -1,0 +1,189 @@
+"""The one listener of localcloud: which request goes where, and the life of the process around it.
+
+A request is first judged by its Host, because a page of a stranger must not reach us under a name of its own
+(DNS rebinding): `127.0.0.1` and `localhost` with our port are ours, `<port>-<sandbox>.localhost` is a sandbox's
+preview, anything else is refused with 421. Then come the faults in force, then the stand-in.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import fcntl
+import importlib
+import json
+import logging
+import os
+import re
+import signal
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from aiohttp import web
+
+from localcloud import operator
+from localcloud.cloud import CLOUD, Cloud, Handler, cloud_of, open_cloud
+from localcloud.config import Config
+from localcloud.faults import UNDECLARED, operation_of
+
+log = logging.getLogger("localcloud")
+
+STAND_INS = ("neon", "resend", "github", "posthog", "e2b", "anthropic")
+PREVIEW_HOST = re.compile(r"(\d{1,5})-([a-z0-9]{1,40})\.localhost")
+MAX_BODY = 32 * 1024 * 1024
+STOP_SECONDS = 5.0
+
+
+class StartError(Exception):
+    """Something outside localcloud keeps it from starting; the message tells a person what to do."""
+
+
+@web.middleware
+async def by_host(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Send previews and envd traffic to the sandboxes, refuse foreign names, and let faults have their way."""
+    cloud = cloud_of(request)
+    name, _, port = request.host.lower().partition(":")
+    preview = PREVIEW_HOST.fullmatch(name)
+    if port != str(cloud.config.port) or not (preview or name in ("127.0.0.1", "localhost")):
+        return web.json_response({"message": "localcloud does not answer to this host name."}, status=421)
+    if preview:
+        if cloud.preview_handler is None or not 0 < int(preview[1]) < 65536:
+            return web.json_response({"message": "There are no sandboxes here.", "code": 502}, status=502)
+        return await cloud.preview_handler(request, preview[2], int(preview[1]))
+    chosen = handler
+    declared = operation_of(request.match_info.handler)
+    if "E2b-Sandbox-Id" in request.headers and cloud.envd_handler is not None:
+        chosen, declared = cloud.envd_handler, operation_of(cloud.envd_handler)
+    return await _serve(cloud, request, chosen, declared)
+
+
+async def _serve(cloud: Cloud, request: web.Request, handler: Handler, declared: tuple[str, str]) -> web.StreamResponse:
+    begun = time.monotonic()
+    vendor = declared[0]
+    error_body = cloud.error_bodies.get(vendor, _plain_error)
+    answer: web.StreamResponse | None = None
+    try:
+        answer = await (
+            handler(request) if declared == UNDECLARED else cloud.faults.serve(request, handler, declared, error_body)
+        )
+        return answer
+    finally:
+        if declared != UNDECLARED:
+            status = answer.status if answer is not None else "-"
+            log.info("%s.%s %s %.0f ms", *declared, status, (time.monotonic() - begun) * 1000)
+
+
+def _plain_error(status: int, message: str) -> web.Response:
+    return web.json_response({"message": message}, status=status)
+
+
+def build(cloud: Cloud) -> web.Application:
+    """The application with every stand-in that is there. Nothing listens yet."""
+    app = web.Application(middlewares=[by_host], client_max_size=MAX_BODY)
+    app[CLOUD] = cloud
+    operator.setup(app, cloud)
+    for vendor in STAND_INS:
+        _install(app, cloud, vendor)
+    return app
+
+
+def _install(app: web.Application, cloud: Cloud, vendor: str) -> None:
+    try:
+        package = importlib.import_module(f"localcloud.{vendor}")
+    except ModuleNotFoundError as error:
+        if error.name != f"localcloud.{vendor}":
+            raise
+        package = None
+    if hasattr(package, "setup"):
+        package.setup(app, cloud)  # type: ignore[union-attr]
+    else:
+        log.warning("the %s stand-in is not there", vendor)
+
+    async def not_covered(request: web.Request) -> web.Response:
+        body = cloud.error_bodies.get(vendor, _plain_error)
+        return body(501, f"localcloud does not cover {request.method} {request.path} of {vendor}.")
+
+    app.router.add_route("*", f"/{vendor}/{{rest:.*}}", not_covered)
+
+
+async def serve(config: Config) -> None:
+    """Run until SIGTERM or SIGINT. Raises `StartError`."""
+    config.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with _only_one(config.directory / "lock"):
+        config.announcement.unlink(missing_ok=True)  # one left by a killed process would send others to a dead port
+        cloud = open_cloud(config)
+        try:
+            await _run(cloud)
+        finally:
+            cloud.close()
+
+
+async def _run(cloud: Cloud) -> None:
+    config = cloud.config
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, cloud.stopping.set)
+    runner = web.AppRunner(build(cloud), access_log=None, handle_signals=False, shutdown_timeout=STOP_SECONDS)
+    try:
+        await runner.setup()
+        site = web.TCPSite(runner, "127.0.0.1", config.port)
+        try:
+            await site.start()
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+            raise StartError(
+                f"Port {config.port} is taken by another program. Stop it, or set MK0R_CLOUD_PORT to a free port."
+            ) from error
+        announce(cloud)
+        log.info("localcloud listens on %s", config.base_url)
+        await cloud.stopping.wait()
+        log.info("localcloud is stopping")
+    finally:
+        cloud.faults.stop()
+        await runner.cleanup()
+        if cloud.stopping.is_set():
+            config.announcement.unlink(missing_ok=True)
+
+
+def announce(cloud: Cloud) -> None:
+    """Write `cloud.json`, readable by this user only and never half written."""
+    text = json.dumps(
+        {
+            "base_url": cloud.base_url,
+            "port": cloud.config.port,
+            "pid": os.getpid(),
+            "operator_key": cloud.keys.operator,
+            "keys": cloud.keys.vendors(),
+            "github_owner": cloud.github_owner,
+            "postgres_port": cloud.postgres_port,
+            "operator_login_url": operator.login_url(cloud),
+        },
+        indent=2,
+    )
+    target = cloud.config.announcement
+    descriptor, temporary = tempfile.mkstemp(prefix=".cloud-", dir=target.parent)  # 0600 by its contract
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text + "\n")
+    Path(temporary).replace(target)
+
+
+@contextmanager
+def _only_one(path: Path) -> Iterator[None]:
+    """Hold the state directory for this process; the kernel lets go of it however the process ends."""
+    with path.open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            file.seek(0)
+            raise StartError(
+                f"Another localcloud (process {file.read().strip() or 'unknown'}) already uses {path.parent}. "
+                "Stop it, or set MK0R_VAR to another directory."
+            ) from error
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield
