@@ -9,6 +9,11 @@ import sys
 
 def main() -> None:
     """Run the management command named on the command line."""
+    if sys.argv[1:] in (["up"], ["stop"]):
+        # These run before there is a database, or a secret, that Django's settings could be made of.
+        from mk0r.local import up
+
+        sys.exit(up.main() if sys.argv[1] == "up" else up.stop())
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mk0r.settings")
     from django.core.management import execute_from_command_line
 

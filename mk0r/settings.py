@@ -15,9 +15,11 @@ from django.core.exceptions import ImproperlyConfigured
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.FileAwareEnv()
-environ.Env.read_env(BASE_DIR / ".env", overwrite=False)
-
 TESTING = "pytest" in sys.modules
+if not TESTING:
+    # What the operator wrote, then what `manage.py up` settled on; the process's own environment goes before both.
+    environ.Env.read_env(BASE_DIR / ".env", overwrite=False)
+    environ.Env.read_env(Path(env.str("MK0R_VAR", default=str(BASE_DIR / ".var"))) / "environment", overwrite=False)
 DEBUG = False
 
 # --- ours -------------------------------------------------------------------------------------------------------------

@@ -1,0 +1,52 @@
+# mk0r. `make help` lists the targets. Python 3.11 or newer, git and make are all a machine needs.
+SHELL := /bin/bash
+PYTHON ?= python3
+BIN := .venv/bin
+MK0R_VAR ?= .var
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 14
+
+.venv/run.stamp: requirements.txt
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "Installing what mk0r needs (once) …"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+.venv/dev.stamp: requirements.txt requirements-dev.txt .venv/run.stamp
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+.PHONY: run
+run: .venv/run.stamp ## start everything on this machine and print the URL; Ctrl-C stops it
+	@exec $(BIN)/python manage.py up
+
+.PHONY: stop
+stop: .venv/run.stamp ## stop everything started from this checkout
+	@$(BIN)/python manage.py stop
+
+.PHONY: reset
+reset: stop ## forget everything this checkout made: sessions, databases, repositories, mails, keys
+	@chmod -R u+rwx "$(MK0R_VAR)" 2>/dev/null || true
+	@rm -rf "$(MK0R_VAR)"
+	@echo "Forgotten."
+
+.PHONY: check
+check: .venv/dev.stamp ## ruff, mypy, import-linter, migrations
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
+	@SECRET_KEY=check MK0R_ENCRYPTION_KEYS=c1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA= \
+	  $(BIN)/python -W ignore manage.py makemigrations --check --dry-run --skip-checks >/dev/null
+
+.PHONY: test
+test: check ## every check and every test
+	@$(BIN)/pytest -n 2 --dist loadgroup
+
+.PHONY: bench
+bench: .venv/dev.stamp ## measure what the promises rest on, each against something in the same run
+	@for file in bench/*.py; do echo "== $$file"; PYTHONPATH=. $(BIN)/python $$file || exit 1; done

@@ -1,0 +1,76 @@
+"""Which vendors are real and which are stand-ins, and which combinations can work.
+
+A vendor is real when its key is set. A sandbox in E2B's cloud reaches only what the internet reaches, so it needs a
+PUBLIC_URL, and no vendor whose address only this machine knows may stand in a `.env` there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Vendor:
+    """One vendor: the setting that makes it real, and the settings that point at its stand-in."""
+
+    name: str
+    label: str
+    key: str
+    addresses: Mapping[str, str]  # setting -> path below localcloud's base URL
+    in_env: bool  # whether the sandbox itself speaks to it, by an address in `/app/.env`
+
+
+VENDORS = (
+    Vendor("posthog", "PostHog", "POSTHOG_PROJECT_KEY", {"POSTHOG_HOST": "/posthog"}, in_env=True),
+    Vendor(
+        "github", "GitHub", "GITHUB_TOKEN", {"GITHUB_API_URL": "/github", "GITHUB_GIT_URL": "/github/git"}, in_env=False
+    ),
+    Vendor("resend", "Resend", "RESEND_API_KEY", {"RESEND_API_URL": "/resend"}, in_env=False),
+    Vendor("e2b", "E2B", "E2B_API_KEY", {"E2B_API_URL": "/e2b", "E2B_SANDBOX_URL": ""}, in_env=False),
+    Vendor("neon", "Neon", "NEON_API_KEY", {"NEON_API_URL": "/neon/api/v2"}, in_env=True),
+    Vendor("anthropic", "Anthropic", "ANTHROPIC_API_KEY", {"ANTHROPIC_BASE_URL": "/anthropic"}, in_env=False),
+)
+
+
+def local_vendors(environment: Mapping[str, str]) -> list[Vendor]:
+    """Vendors whose key is not in `environment`, and whose address nobody set: localcloud stands in for them.
+
+    A model server that wants no key (`ANTHROPIC_BASE_URL` alone) counts as real.
+    """
+    return [
+        vendor
+        for vendor in VENDORS
+        if not environment.get(vendor.key) and not any(environment.get(name) for name in vendor.addresses)
+    ]
+
+
+def refusals(environment: Mapping[str, str]) -> list[str]:
+    """Why these settings cannot work together, each a sentence that names what is missing; empty when they can."""
+    local = {vendor.name for vendor in local_vendors(environment)}
+    found = []
+    if "e2b" not in local:
+        if not environment.get("PUBLIC_URL"):
+            found.append("E2B_API_KEY is set, but a sandbox in E2B's cloud cannot reach this machine: set PUBLIC_URL.")
+        found += [
+            f"E2B_API_KEY is set, but {vendor.label} is local, and a sandbox in E2B's cloud cannot reach it: "
+            f"set {vendor.key}."
+            for vendor in VENDORS
+            if vendor.in_env and vendor.name in local
+        ]
+    budget = environment.get("MK0R_BUDGET_USD", "")
+    public = environment.get("PUBLIC_URL", "")
+    if environment.get("ANTHROPIC_API_KEY") and public and "localhost" not in public and not budget:
+        found.append("A real ANTHROPIC_API_KEY on a public address needs a limit: set MK0R_BUDGET_USD.")
+    return found
+
+
+def cloud_environment(cloud: Mapping[str, Any], local: list[Vendor]) -> dict[str, str]:
+    """Settings that point `local` vendors at the localcloud described by its `cloud.json`."""
+    base, keys = str(cloud["base_url"]), cloud["keys"]
+    settings: dict[str, str] = {}
+    for vendor in local:
+        settings[vendor.key] = str(keys[vendor.name])
+        settings.update({name: f"{base}{path}" for name, path in vendor.addresses.items()})
+    return settings

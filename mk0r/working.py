@@ -1,0 +1,49 @@
+"""The worker: one Procrastinate worker per queue in one event loop, each queue with a concurrency of its own.
+
+Runs as a process (`manage.py worker`), or inside the web process on a single machine.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+from procrastinate.contrib.django import app
+from procrastinate.exceptions import ConnectorException
+
+# Jobs of one queue that run at a time in one process. A turn mostly waits for its agent.
+QUEUES = {"provision": 10, "turn": 16, "teardown": 6, "sweep": 1}
+_GRACE_SECONDS = 10  # for jobs in hand at a stop; what does not finish is resumed by the next worker
+
+
+@contextlib.asynccontextmanager
+async def workers() -> AsyncIterator[list[asyncio.Task[None]]]:
+    """Run the workers of all queues while the block lasts; stops them in order, jobs in hand get ten seconds."""
+    worker_app = app.with_connector(app.connector.get_worker_connector())
+    async with worker_app.open_async():
+        tasks = [
+            asyncio.create_task(
+                worker_app.run_worker_async(
+                    queues=[queue],
+                    name=queue,
+                    concurrency=concurrency,
+                    install_signal_handlers=False,
+                    shutdown_graceful_timeout=_GRACE_SECONDS,
+                    delete_jobs="successful",
+                    fetch_job_polling_interval=5.0,
+                    update_heartbeat_interval=5.0,
+                    stalled_worker_timeout=15.0,
+                ),
+                name=f"worker-{queue}",
+            )
+            for queue, concurrency in QUEUES.items()
+        ]
+        try:
+            yield tasks
+        finally:
+            for task in tasks:
+                task.cancel()
+            for outcome in await asyncio.gather(*tasks, return_exceptions=True):
+                if isinstance(outcome, Exception) and not isinstance(outcome, ConnectorException):
+                    raise outcome
