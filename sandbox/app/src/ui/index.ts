@@ -1,0 +1,5 @@
+export { Button } from './Button'
+export { Confirm, Dialog } from './Dialog'
+export { Checkbox, Field, Input, Select, TextArea } from './Field'
+export { Page } from './Page'
+export { Boundary, Empty, Loading, Notice } from './States'

@@ -1,0 +1,42 @@
+import { getRequestListener } from '@hono/node-server'
+import type { Plugin, ViteDevServer } from 'vite'
+
+type App = { fetch: (request: Request) => Response | Promise<Response> }
+
+async function answer(server: ViteDevServer, request: Request): Promise<Response> {
+  try {
+    const module = await server.ssrLoadModule('/server/app.ts')
+    return await (module.default as App).fetch(request)
+  } catch (problem) {
+    // A syntax error in server code lands here: say it to the page and to the log, and live on.
+    const error = problem instanceof Error ? problem : new Error(String(problem))
+    server.ssrFixStacktrace(error)
+    server.config.logger.error(`server: ${error.stack ?? error.message}`)
+    return Response.json({ error: 'The server half of the app does not start. The log says why.' }, { status: 500 })
+  }
+}
+
+async function migrate(server: ViteDevServer): Promise<void> {
+  try {
+    const module = await server.ssrLoadModule('/server/migrate.ts')
+    const names = (await module.migrate()) as string[]
+    if (names.length > 0) server.config.logger.info(`migrated: ${names.join(', ')}`, { timestamp: true })
+  } catch (problem) {
+    server.config.logger.error(`migrate: ${problem instanceof Error ? problem.message : String(problem)}`)
+  }
+}
+
+/** Serves `/api/*` from `server/app.ts` on Vite's own port, always in its newest version, and migrates on start. */
+export function api(): Plugin {
+  return {
+    name: 'app-api',
+    configureServer(server) {
+      const listener = getRequestListener((request) => answer(server, request), { overrideGlobalObjects: false })
+      server.middlewares.use((request, response, next) => {
+        if (request.url === '/api' || request.url?.startsWith('/api/')) void listener(request, response)
+        else next()
+      })
+      server.httpServer?.once('listening', () => void migrate(server))
+    },
+  }
+}
