@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import ClassVar
 
 from django.conf import settings
@@ -11,7 +11,7 @@ from django.db import models
 from django.utils import timezone
 
 
-def _default_expiry() -> timezone.datetime:
+def _default_expiry() -> datetime:
     return timezone.now() + timedelta(seconds=settings.MK0R_SESSION_TTL)
 
 

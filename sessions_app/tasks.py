@@ -1,3 +1,116 @@
-"""Jobs."""
+"""Jobs of sessions, run by the worker on Postgres. Each may run again after a crash and must then end the same way.
+
+Queues: `provision` (finishing what a web process began), `turn` (agent and restores; the jobs of one session share a
+lock and run in order), `teardown`, `sweep` (periodic). A job of a killed worker is put back by `recover_stalled`,
+which needs the worker to run with `update_heartbeat_interval=HEARTBEAT_SECONDS`.
+"""
 
 from __future__ import annotations
+
+import logging
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from channels.db import database_sync_to_async
+from django.conf import settings
+from django.db.models import Q
+from procrastinate import JobContext, RetryStrategy
+from procrastinate.contrib.django import app
+
+from sessions_app import services
+from sessions_app.models import Session, Version
+from sessions_app.process import sessions
+
+log = logging.getLogger(__name__)
+
+HEARTBEAT_SECONDS = 3.0
+STALLED_SECONDS = 12.0  # four heartbeats missed: the worker is dead, its jobs go to another
+_TURN_ATTEMPTS = 4
+_CLOSE_BATCH = 50
+
+
+class NotYetGone(Exception):
+    """Something the session owns is not proven gone; the job tries again later."""
+
+
+@app.task(queue="provision", name="sessions_app.tasks.converge_session", retry=RetryStrategy(max_attempts=5, wait=5))
+async def converge_session(session_id: str) -> None:
+    """Finish provisioning of a session. Finds nothing to do when the process that began it lived."""
+    await sessions.converge(UUID(session_id))
+
+
+@app.task(
+    queue="turn",
+    name="sessions_app.tasks.run_turn",
+    pass_context=True,
+    retry=RetryStrategy(max_attempts=_TURN_ATTEMPTS, linear_wait=2),
+)
+async def run_turn(context: JobContext, turn_id: int) -> None:
+    """Run a turn, or take up again one whose worker died. A turn that breaks every time is given up, saying so."""
+    from sessions_app.agent import turn
+
+    try:
+        await turn.run(turn_id)
+    except Exception:
+        if context.job.attempts + 1 >= _TURN_ATTEMPTS:
+            log.exception("turn.given_up turn=%s", turn_id)
+            await database_sync_to_async(services.turn_fail)(
+                turn_id, "Something went wrong inside mk0r. Please try again."
+            )
+            return
+        raise
+
+
+@app.task(queue="turn", name="sessions_app.tasks.restore_version", retry=RetryStrategy(max_attempts=3, linear_wait=2))
+async def restore_version(session_id: str, number: int) -> None:
+    """Put the app back to the tree of a version, as a new commit."""
+    from sessions_app.agent import versions
+
+    session, version = await database_sync_to_async(_session_and_version)(session_id, number)
+    if session.state == Session.State.OPEN:
+        await versions.restore(session, version)
+
+
+def _session_and_version(session_id: str, number: int) -> tuple[Session, Version]:
+    version = Version.objects.select_related("session").get(session_id=session_id, number=number)
+    return version.session, version
+
+
+@app.task(
+    queue="teardown",
+    name="sessions_app.tasks.teardown",
+    retry=RetryStrategy(max_attempts=8, exponential_wait=3, retry_exceptions=[NotYetGone]),
+)
+async def teardown(session_id: str) -> None:
+    """Destroy what a closing session owns and close it when all of it is proven gone."""
+    await sessions.converge(UUID(session_id))
+    if not await database_sync_to_async(services.session_settle)(UUID(session_id)):
+        raise NotYetGone(session_id)
+
+
+@app.periodic(cron="* * * * *")
+@app.task(queue="sweep", name="sessions_app.tasks.close_expired", queueing_lock="close_expired", pass_context=False)
+async def close_expired(timestamp: int) -> None:
+    """End sessions past their time and those nobody prompted or looked at; take up teardowns whose job gave up."""
+    await database_sync_to_async(close_due)(float(timestamp))
+
+
+def close_due(at: float) -> list[str]:
+    """End what is due at the time `at` (seconds since the epoch). Returns the slugs of the sessions that were ended."""
+    now = datetime.fromtimestamp(at, tz=UTC)
+    abandoned = Q(prompted_at=None, last_active_at__lt=now - timedelta(seconds=settings.MK0R_ABANDONED_TTL))
+    due = Session.objects.filter(Q(expires_at__lt=now) | abandoned, state=Session.State.OPEN)[:_CLOSE_BATCH]
+    ended = [session.slug for session in due if services.session_end(session)]
+    for slug in ended:
+        log.info("session.due_ended session=%s", slug)
+    services.teardowns_resume()
+    return ended
+
+
+@app.periodic(cron="* * * * * */10")
+@app.task(queue="sweep", name="sessions_app.tasks.recover_stalled", queueing_lock="recover_stalled")
+async def recover_stalled(timestamp: int) -> None:  # noqa: ARG001 (given by the scheduler)
+    """Put back the jobs of workers that died."""
+    for job in await app.job_manager.get_stalled_jobs(seconds_since_heartbeat=STALLED_SECONDS):
+        log.warning("job.recovered task=%s id=%s", job.task_name, job.id)
+        await app.job_manager.retry_job(job)

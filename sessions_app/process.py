@@ -1,0 +1,77 @@
+"""The tasks this process owns, one per session that is being brought to rest.
+
+A consumer, a REST call or a job asks for a session to be converged; whoever comes second joins the task that runs.
+Nobody's leaving cancels it: a task belongs to the process, which waits for all of them when it closes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from uuid import UUID
+
+from channels.db import database_sync_to_async
+
+from provisioning import services as provisioning
+
+log = logging.getLogger(__name__)
+
+_DRAIN_SECONDS = 10.0
+
+
+class SessionTasks:
+    """At most one converging task per session and event loop."""
+
+    def __init__(self) -> None:
+        self._tasks: dict[UUID, asyncio.Task[None]] = {}
+        self._again: set[UUID] = set()
+
+    def ensure(self, session_id: UUID) -> None:
+        """Start converging the session, or have the running task look once more before it ends."""
+        self._ensure(session_id)
+
+    async def converge(self, session_id: UUID) -> None:
+        """Do the same and wait. Cancelling the wait leaves the task alone; raises what converging raised."""
+        await asyncio.shield(self._ensure(session_id))
+
+    def _ensure(self, session_id: UUID) -> asyncio.Task[None]:
+        loop = asyncio.get_running_loop()
+        task = self._tasks.get(session_id)
+        if task is None or task.done() or task.get_loop() is not loop:
+            task = loop.create_task(self._converge(session_id), name=f"converge {session_id}")
+            self._tasks[session_id] = task
+            task.add_done_callback(lambda done: self._ended(session_id, done))
+        else:
+            self._again.add(session_id)
+        return task
+
+    async def close(self) -> None:
+        """Let what runs come to its end, for ten seconds; then cancel it.
+
+        The jobs of those sessions finish elsewhere.
+        """
+        running = [task for task in self._tasks.values() if task.get_loop() is asyncio.get_running_loop()]
+        if running:
+            _, late = await asyncio.wait(running, timeout=_DRAIN_SECONDS)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+
+    async def _converge(self, session_id: UUID) -> None:
+        from sessions_app import services
+
+        while True:
+            self._again.discard(session_id)
+            await provisioning.converge(session_id)
+            await database_sync_to_async(services.session_settle)(session_id)
+            if session_id not in self._again:
+                return
+
+    def _ended(self, session_id: UUID, task: asyncio.Task[None]) -> None:
+        if self._tasks.get(session_id) is task:
+            del self._tasks[session_id]
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("session.converge_failed session=%s", session_id, exc_info=error)
+
+
+sessions = SessionTasks()

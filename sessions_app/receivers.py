@@ -1,0 +1,35 @@
+"""Turns what provisioning announces into events, in the transaction that changed the row.
+
+Lock order holds by itself: the announcement comes from a transaction that already holds the resource's row.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.dispatch import receiver
+
+from provisioning import signals
+from sessions_app import events
+
+
+@receiver(signals.resource_changed, dispatch_uid="sessions.resource_changed")
+def _resource_changed(session_id: UUID, **change: Any) -> None:
+    data = {name: change.get(name) for name in ("provider", "kind", "name", "state", "elapsed_ms", "error")}
+    events.append(session_id, "resource.changed", data | {"url": change.get("url") or None})
+
+
+@receiver(signals.env_written, dispatch_uid="sessions.env_written")
+def _env_written(session_id: UUID, names: list[str], **_: Any) -> None:
+    events.append(session_id, "env.written", {"names": list(names)})
+
+
+@receiver(signals.sandbox_changed, dispatch_uid="sessions.sandbox_changed")
+def _sandbox_changed(session_id: UUID, state: str, **_: Any) -> None:
+    events.append(session_id, "sandbox.changed", {"state": state})
+
+
+@receiver(signals.preview_ready, dispatch_uid="sessions.preview_ready")
+def _preview_ready(session_id: UUID, url: str, **_: Any) -> None:
+    events.append(session_id, "preview.ready", {"url": url})

@@ -1,0 +1,208 @@
+"""What a visitor may do with a session: begin and end it here, prompt it and move between versions in `turns`.
+
+Every function is synchronous database code, one transaction, no HTTP. Async callers wrap each once with
+`database_sync_to_async`. What takes time is left to jobs that are deferred in the same transaction, so either both
+the row and its job exist or neither does. Refusals are `sessions_app.errors`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from datetime import timedelta
+from uuid import UUID
+
+from django.db import IntegrityError, connection, transaction
+from django.db.models import QuerySet
+from django.utils import timezone
+from procrastinate.contrib.django.models import ProcrastinateJob
+
+from provisioning import services as provisioning
+from sessions_app import events
+from sessions_app.errors import Forbidden, NotFound
+from sessions_app.models import Event, Session
+from sessions_app.slugs import slug_for
+from sessions_app.state import session_state
+from sessions_app.turns import (
+    ACTIVE,
+    redo,
+    require_open,
+    turn_cancel,
+    turn_cancelled,
+    turn_fail,
+    turn_submit,
+    undo,
+    version_restore,
+)
+from sessions_app.visitors import Visitor
+
+__all__ = [
+    "leg_retry",
+    "redo",
+    "session_begin",
+    "session_current",
+    "session_end",
+    "session_for",
+    "session_join",
+    "session_settle",
+    "session_state",
+    "session_touch",
+    "teardowns_resume",
+    "turn_cancel",
+    "turn_fail",
+    "turn_submit",
+    "undo",
+    "version_restore",
+]
+
+_SAFETY_NET_SECONDS = 15  # by then a live process has usually finished provisioning; if it died, this job does
+_SLUG_TRIES = 5
+
+
+def session_begin(visitor: Visitor | None, idempotency_key: str | None = None) -> Session:
+    """Make a session with its intent rows and the job that finishes provisioning if this process dies, in one commit.
+
+    A repeated `idempotency_key` of the same visitor returns the session it made the first time, whatever its state.
+    Without a visitor the session belongs to whoever holds its key, and so does the idempotency key: the caller makes
+    it unguessable.
+    """
+    owner = visitor.hash if visitor else ""
+    with transaction.atomic():
+        if idempotency_key is not None:
+            _serialise(f"idempotency|{owner}|{idempotency_key}")
+            made = Session.objects.filter(visitor_hash=owner, idempotency_key=idempotency_key).first()
+            if made is not None:
+                return made
+        return _session_make(owner, idempotency_key)
+
+
+def session_join(visitor: Visitor | None) -> Session:
+    """The visitor's open session that has no prompt yet, or a new one: what `begin` means. Two tabs get the same.
+
+    Raises:
+        Forbidden: there is no visitor to own it.
+    """
+    if visitor is None:
+        raise Forbidden("mk0r keeps your session in a cookie, and this browser sent none. Allow cookies and reload.")
+    with transaction.atomic():
+        _serialise(f"begin|{visitor.hash}")
+        waiting = _open_sessions(visitor).filter(prompted_at=None).first()
+        return waiting or _session_make(visitor.hash, None)
+
+
+def session_current(visitor: Visitor | None) -> Session | None:
+    """The visitor's newest open session, or None."""
+    return _open_sessions(visitor).first() if visitor else None
+
+
+def session_for(visitor: Visitor | None, slug: str) -> Session | None:
+    """The visitor's session of that slug in any state; None when there is none or it is somebody else's (I-23)."""
+    if visitor is None:
+        return None
+    return Session.objects.filter(slug=slug, visitor_hash=visitor.hash).first()
+
+
+def session_touch(session_id: UUID) -> None:
+    """Note that somebody is there, so that the session does not count as abandoned."""
+    Session.objects.filter(pk=session_id).update(last_active_at=timezone.now())
+
+
+def session_end(session: Session) -> bool:
+    """Close the session:
+
+    everything it owns is marked for deletion and a job sees it through. False when it was not open.
+    """
+    from sessions_app import tasks
+
+    with transaction.atomic():
+        # Lock order is resource, then session: whatever touches resources comes first.
+        if Session.objects.get(pk=session.pk).state != Session.State.OPEN:
+            return False
+        provisioning.request_teardown(session)
+        if not Session.objects.filter(pk=session.pk, state=Session.State.OPEN).update(state=Session.State.CLOSING):
+            return False
+        session.turns.filter(state__in=ACTIVE).update(cancel_requested=True)
+        events.append(session.pk, "session.closing", {})
+        tasks.teardown.configure(schedule_in={"seconds": _SAFETY_NET_SECONDS}).defer(session_id=str(session.pk))
+    session.refresh_from_db()
+    return True
+
+
+def session_settle(session_id: UUID) -> bool:
+    """Mark a closing session closed once everything it owned is proven gone. True when it is closed now."""
+    with transaction.atomic():
+        session = Session.objects.select_for_update(no_key=True).get(pk=session_id)
+        if session.state != Session.State.CLOSING:
+            return session.state == Session.State.CLOSED
+        if session.resources.exclude(state="gone").exists():
+            return False
+        for turn in session.turns.filter(state__in=ACTIVE):
+            turn_cancelled(turn, "The session ended.")
+        session.state, session.ended_at = Session.State.CLOSED, timezone.now()
+        session.save(update_fields=["state", "ended_at"])
+        events.append(session_id, "session.closed", {})
+    return True
+
+
+def leg_retry(session: Session, provider: str) -> None:
+    """Put the failed resources of a provider back to planned. The caller then converges the session.
+
+    Raises:
+        Closed: the session is not open. NotFound: nothing of that provider has failed.
+    """
+    from sessions_app import tasks
+
+    with transaction.atomic():
+        require_open(Session.objects.get(pk=session.pk))
+        if not provisioning.retry(session, provider):
+            raise NotFound("There is nothing to retry: that service has not failed.")
+        tasks.converge_session.configure(schedule_in={"seconds": _SAFETY_NET_SECONDS}).defer(session_id=str(session.pk))
+
+
+def _session_make(owner: str, idempotency_key: str | None) -> Session:
+    from sessions_app import tasks
+
+    session = _session_insert(owner, idempotency_key)
+    events.append(session.pk, "session.opened", {})  # first in the log; nobody else can hold the lock of a new row
+    provisioning.plan(session)
+    tasks.converge_session.configure(schedule_in={"seconds": _SAFETY_NET_SECONDS}).defer(session_id=str(session.pk))
+    return session
+
+
+def _session_insert(owner: str, idempotency_key: str | None) -> Session:
+    for _ in range(_SLUG_TRIES):
+        session_id = uuid.uuid4()
+        try:
+            with transaction.atomic():
+                return Session.objects.create(
+                    id=session_id, slug=slug_for(session_id), visitor_hash=owner, idempotency_key=idempotency_key
+                )
+        except IntegrityError:
+            if not Session.objects.filter(slug=slug_for(session_id)).exists():
+                raise
+    raise RuntimeError("no free slug in five tries")
+
+
+def _serialise(what: str) -> None:
+    """Let only one transaction at a time do `what`; the others wait and then see what it did."""
+    key = int.from_bytes(hashlib.sha256(what.encode()).digest()[:8], "big", signed=True)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [key])
+
+
+def _open_sessions(visitor: Visitor) -> QuerySet[Session]:
+    return Session.objects.filter(visitor_hash=visitor.hash, state=Session.State.OPEN).order_by("-created_at")
+
+
+def teardowns_resume() -> None:
+    """Give every closing session that has no teardown job left a new one: what is stuck is tried again, hourly."""
+    from sessions_app import tasks
+
+    hour_ago = timezone.now() - timedelta(hours=1)
+    for session in Session.objects.filter(state=Session.State.CLOSING):
+        jobs = ProcrastinateJob.objects.filter(task_name=tasks.teardown.name, args__session_id=str(session.pk))
+        if jobs.filter(status__in=["todo", "doing"]).exists():
+            continue
+        last = Event.objects.filter(session=session).order_by("-seq").first()
+        if last is None or last.at < hour_ago:
+            tasks.teardown.defer(session_id=str(session.pk))
