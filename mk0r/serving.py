@@ -1,8 +1,8 @@
 """The web process: Daphne, started by us because it has no lifespan, with request bodies capped at the protocol.
 
-Daphne spools a whole body before the application runs, so a cap in a view comes too late. Shared clients are open before
-the first connection is accepted and closed after the last; jobs run in the same loop when this process is also the
-worker.
+Daphne spools a whole body before the application runs, so a cap in a view comes too late. Shared clients are open
+before the first connection is accepted and closed after the last; jobs run in the same loop when this process is also
+the worker.
 """
 
 from __future__ import annotations

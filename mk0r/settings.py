@@ -1,6 +1,6 @@
 """Django settings of mk0r: every value comes from the environment, and a bad one stops the start and names itself.
 
-`.env.example` lists each name. `manage.py up` fills in what a laptop needs (Postgres, secrets, addresses of localcloud);
+`.env.example` lists each name. `manage.py up` fills in what a laptop needs (Postgres, secrets, localcloud's addresses);
 nothing here knows whether a vendor is real or a stand-in.
 """
 
@@ -130,7 +130,9 @@ TEMPLATES = [
 ]
 DATABASES = {"default": env.db_url("DATABASE_URL", default="postgres://mk0r@127.0.0.1:1/unset")}
 DATABASES["default"]["CONN_MAX_AGE"] = 0
-DATABASES["default"]["OPTIONS"] = {"pool": {"min_size": 1, "max_size": env.int("MK0R_DB_POOL", default=12), "timeout": 15}}
+DATABASES["default"]["OPTIONS"] = {
+    "pool": {"min_size": 1, "max_size": env.int("MK0R_DB_POOL", default=12), "timeout": 15}
+}
 if TESTING:
     DATABASES["default"]["OPTIONS"] = {}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

@@ -108,7 +108,7 @@ class Child:
         return hashlib.sha256(json.dumps([self.fingerprint, list(self.command), chosen]).encode()).hexdigest()[:16]
 
     def adopt_or_stop(self) -> bool:
-        """Take over the process a killed `up` left behind, if it runs today's code with today's settings; else end it."""
+        """Take over what a killed `up` left behind, if it runs today's code with today's settings; else end it."""
         pid, configuration = _kept(self.var, self.name)
         if not pid:
             return False
