@@ -8,7 +8,7 @@ from typing import ClassVar
 from django.db import models
 from django.utils import timezone
 
-from provisioning.secrets import Secret, decrypt, encrypt
+from provisioning.secrets import Secret, decrypt, encrypt, fingerprint
 
 
 class Provider(models.TextChoices):
@@ -79,6 +79,7 @@ class Credential(models.Model):
     resource = models.ForeignKey(Resource, on_delete=models.PROTECT, related_name="credentials")
     name = models.CharField(max_length=40)
     ciphertext = models.TextField()
+    fingerprint = models.CharField(max_length=64, blank=True, db_index=True)  # keyed hash: finds the row by its value
     created_at = models.DateTimeField(default=timezone.now)
     expires_at = models.DateTimeField()
     revoked_at = models.DateTimeField(null=True, blank=True)
@@ -96,6 +97,7 @@ class Credential(models.Model):
     def seal(self, value: Secret) -> None:
         """Encrypt `value` for this row; the caller saves."""
         self.ciphertext = encrypt(value, identity=self._identity)
+        self.fingerprint = fingerprint(value)
 
     def reveal(self) -> Secret:
         """Decrypt the value.
