@@ -58,6 +58,11 @@ class Cloud:
         """The account that owns the repositories of `/user/repos`."""
         return GITHUB_OWNER
 
+    def move_postgres(self, port: int) -> None:
+        """Remember that the cluster had to take another port. Connection strings given out before are now wrong."""
+        self.postgres_port = port
+        self.store.set_meta("postgres_port", port)
+
     def close(self) -> None:
         self.store.close()
 

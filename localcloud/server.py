@@ -73,7 +73,8 @@ async def _serve(cloud: Cloud, request: web.Request, handler: Handler, declared:
     finally:
         if declared != UNDECLARED:
             status = answer.status if answer is not None else "-"
-            log.info("%s.%s %s %.0f ms", *declared, status, (time.monotonic() - begun) * 1000)
+            level = logging.DEBUG if request.method in ("GET", "HEAD", "OPTIONS") else logging.INFO
+            log.log(level, "%s.%s %s %.0f ms", *declared, status, (time.monotonic() - begun) * 1000)
 
 
 def _plain_error(status: int, message: str) -> web.Response:

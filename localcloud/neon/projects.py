@@ -1,0 +1,189 @@
+"""Neon projects: how one is named, made, brought up through its operations, found and destroyed.
+
+A project's row holds everything its answers are rendered from, operations included. Its role and database are made
+after the 201, by the operations, as in the real service; a project whose operations did not end because the process
+was killed is taken up again by `resume`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import secrets
+import string
+import uuid
+from typing import Any
+
+import psycopg
+
+from localcloud.keys import token
+from localcloud.neon.databases import DatabaseDown, Databases
+from localcloud.store import Object, Store, now
+
+log = logging.getLogger("localcloud.neon")
+
+ADJECTIVES = (
+    "autumn",
+    "bold",
+    "calm",
+    "crimson",
+    "dawn",
+    "gentle",
+    "lucky",
+    "misty",
+    "quiet",
+    "royal",
+    "still",
+    "wild",
+)
+NOUNS = ("bird", "brook", "cloud", "field", "forest", "hill", "lake", "meadow", "moon", "river", "sun", "waterfall")
+# How long each step takes at least. The real service needs about a second; a client must not see 201 as "ready".
+TIMELINE_SECONDS = 0.12
+COMPUTE_SECONDS = 0.2
+FINAL = ("finished", "failed", "cancelled", "skipped", "error")
+
+
+class Locked(Exception):
+    """The project has operations that have not ended."""
+
+
+class Projects:
+    """All projects of one localcloud. `close` ends the operations under way; they resume at the next start."""
+
+    def __init__(self, store: Store, databases: Databases) -> None:
+        self._store = store
+        self.databases = databases
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+
+    # Reading
+
+    def get(self, project_id: str) -> Object | None:
+        return self._store.get("neon", "project", project_id)
+
+    def all(self) -> list[Object]:
+        return self._store.all("neon", "project")
+
+    # Writing
+
+    def create(self, name: str, wishes: dict[str, Any]) -> Object:
+        """Record a new project and start its operations; it cannot be connected to yet."""
+        project_id = f"{random.choice(ADJECTIVES)}-{random.choice(NOUNS)}-{secrets.randbelow(90_000_000) + 10_000_000}"  # noqa: S311 -- a name
+        branch, suffix = wishes.get("branch") or {}, project_id.replace("-", "_")
+        base = branch.get("database_name") or "neondb"
+        short = token(8, string.ascii_lowercase + string.digits)
+        at = now()
+        data = {
+            "wishes": wishes,
+            # Names are unique in the whole cluster here, so each carries the project's id.
+            "database": f"{base[:30]}_{suffix}",
+            "role": f"{(branch.get('role_name') or f'{base}_owner')[:30]}_{suffix}",
+            "password": f"npg_{token(20)}",
+            "branch_id": f"br-{project_id.rsplit('-', 1)[0]}-{short}",
+            "endpoint_id": f"ep-{project_id.rsplit('-', 1)[0]}-{short}",
+            "database_number": secrets.randbelow(9_000_000) + 1_000_000,
+            "updated_at": at,
+            "operations": [_operation("create_timeline", "running"), _operation("start_compute", "scheduling")],
+        }
+        project = self._store.add("neon", "project", project_id, name or project_id, data)
+        self._start(project_id)
+        return project
+
+    def rename(self, project_id: str, name: str) -> Object:
+        """Give the project another name. Raises `KeyError` when it does not live."""
+        with self._store.transaction():
+            self._store.rename("neon", "project", project_id, name)
+            self._store.update("neon", "project", project_id, updated_at=now())
+        found = self.get(project_id)
+        if found is None:
+            raise KeyError(project_id)
+        return found
+
+    async def reset_password(self, project: Object) -> Object:
+        """Set a new password; connections that are open stay open. Raises `DatabaseDown`."""
+        password = f"npg_{token(20)}"
+        await self.databases.make_role(project.data["role"], password)
+        return self._store.update("neon", "project", project.id, password=password, updated_at=now())
+
+    async def delete(self, project: Object) -> None:
+        """Destroy the project. Raises `Locked` while operations are under way, `DatabaseDown`."""
+        if any(operation["status"] not in FINAL for operation in project.data["operations"]):
+            raise Locked
+        self._store.delete("neon", "project", project.id)
+        await self._drop(project)
+
+    async def resume(self) -> None:
+        """Take up what a killed process left: projects half made or half destroyed."""
+        for project in self._store.all("neon", "project", deleted=True):
+            if project.alive and any(operation["status"] not in FINAL for operation in project.data["operations"]):
+                self._start(project.id)
+            if not project.alive and not project.data.get("dropped"):
+                try:
+                    await self._drop(project)
+                except (DatabaseDown, psycopg.Error):
+                    log.exception("the database of %s is still there", project.id)
+
+    async def close(self) -> None:
+        for task in self._tasks.values():
+            task.cancel()
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+
+    # Operations
+
+    def _start(self, project_id: str) -> None:
+        task = asyncio.create_task(self._bring_up(project_id), name=f"neon {project_id}")
+        self._tasks[project_id] = task
+        task.add_done_callback(lambda _task: self._tasks.pop(project_id, None))
+
+    async def _bring_up(self, project_id: str) -> None:
+        project = self.get(project_id)
+        if project is None:
+            return
+        data = project.data
+        try:
+            self._mark(project_id, 0, "running")
+            await asyncio.gather(
+                asyncio.sleep(TIMELINE_SECONDS), self.databases.make_role(data["role"], data["password"])
+            )
+            self._mark(project_id, 0, "finished")
+            self._mark(project_id, 1, "running")
+            await asyncio.sleep(COMPUTE_SECONDS)
+            await self.databases.make_database(data["database"], data["role"])
+            self._mark(project_id, 1, "finished")
+        except (DatabaseDown, psycopg.Error) as error:
+            log.exception("project %s could not be brought up", project_id)
+            for number in (0, 1):
+                self._mark(project_id, number, "failed", error=str(error))
+
+    def _mark(self, project_id: str, number: int, status: str, *, error: str | None = None) -> None:
+        project = self.get(project_id)
+        if project is None:
+            return
+        operations = project.data["operations"]
+        operation = operations[number]
+        if operation["status"] in FINAL:
+            return
+        operation |= {"status": status, "updated_at": now()}
+        if error is not None:
+            operation |= {"error": error, "failures_count": 1}
+        self._store.update("neon", "project", project_id, operations=operations, updated_at=operation["updated_at"])
+
+    async def _drop(self, project: Object) -> None:
+        await self.databases.drop(project.data["database"], project.data["role"])
+        self._store.execute(
+            "UPDATE objects SET data = json_set(data, '$.dropped', json('true')) "
+            "WHERE vendor = 'neon' AND kind = 'project' AND id = ?",
+            (project.id,),
+        )
+
+
+def _operation(action: str, status: str) -> dict[str, Any]:
+    at = now()
+    return {
+        "id": str(uuid.uuid4()),
+        "action": action,
+        "status": status,
+        "failures_count": 0,
+        "created_at": at,
+        "updated_at": at,
+    }
