@@ -1,0 +1,52 @@
+"""Which combinations of real and local vendors are refused at the start, and how the refusal reads."""
+
+from __future__ import annotations
+
+from mk0r.vendors import cloud_environment, local_vendors, refusals
+
+ALL_REAL = {
+    "NEON_API_KEY": "n", "RESEND_API_KEY": "r", "GITHUB_TOKEN": "g", "POSTHOG_PROJECT_KEY": "p", "E2B_API_KEY": "e",
+    "ANTHROPIC_API_KEY": "a", "PUBLIC_URL": "https://apps.example.com", "MK0R_BUDGET_USD": "1.5",
+}  # fmt: skip
+
+
+def test_without_any_key_all_six_are_local_and_nothing_is_refused() -> None:
+    assert [vendor.name for vendor in local_vendors({})] == ["posthog", "github", "resend", "e2b", "neon", "anthropic"]
+    assert refusals({}) == []
+
+
+def test_with_every_key_none_is_local() -> None:
+    assert local_vendors(ALL_REAL) == []
+    assert refusals(ALL_REAL) == []
+
+
+def test_a_real_sandbox_without_a_public_address_is_refused_by_name() -> None:
+    environment = {name: value for name, value in ALL_REAL.items() if name != "PUBLIC_URL"}
+    assert any("PUBLIC_URL" in sentence for sentence in refusals(environment))
+
+
+def test_a_real_sandbox_with_a_local_database_is_refused_by_name() -> None:
+    environment = {name: value for name, value in ALL_REAL.items() if name != "NEON_API_KEY"}
+    assert [sentence for sentence in refusals(environment) if "NEON_API_KEY" in sentence]
+
+
+def test_a_real_model_key_on_a_public_address_needs_a_budget() -> None:
+    environment = {name: value for name, value in ALL_REAL.items() if name != "MK0R_BUDGET_USD"}
+    assert any("MK0R_BUDGET_USD" in sentence for sentence in refusals(environment))
+
+
+def test_a_model_server_without_a_key_counts_as_real() -> None:
+    names = [vendor.name for vendor in local_vendors({"ANTHROPIC_BASE_URL": "http://127.0.0.1:11434"})]
+    assert "anthropic" not in names
+
+
+def test_local_vendors_get_the_address_and_the_key_of_localcloud() -> None:
+    cloud = {"base_url": "http://127.0.0.1:8001", "keys": dict.fromkeys(("neon", "e2b"), "k")}
+    chosen = [vendor for vendor in local_vendors({}) if vendor.name in {"neon", "e2b"}]
+    assert cloud_environment(cloud, chosen) == {
+        "E2B_API_KEY": "k",
+        "E2B_API_URL": "http://127.0.0.1:8001/e2b",
+        "E2B_SANDBOX_URL": "http://127.0.0.1:8001",
+        "NEON_API_KEY": "k",
+        "NEON_API_URL": "http://127.0.0.1:8001/neon/api/v2",
+    }
