@@ -46,7 +46,7 @@ class Resource(models.Model):
     error = models.JSONField(null=True, blank=True)  # {reason, message, retryable, next, reference}
     delete_attempts = models.PositiveIntegerField(default=0)
     created_at = models.DateTimeField(default=timezone.now)
-    started_at = models.DateTimeField(null=True, blank=True)  # when the first call of this attempt left
+    started_at = models.DateTimeField(null=True, blank=True)  # when work on it began, or began again by a retry
     settled_at = models.DateTimeField(null=True, blank=True)
     next_at = models.DateTimeField(null=True, blank=True)  # not before: back-off
     deleted_at = models.DateTimeField(null=True, blank=True)
@@ -73,7 +73,7 @@ class Resource(models.Model):
 
 
 class Credential(models.Model):
-    """One secret value of a resource, encrypted at rest and bound to its row (I-15, I-16). `name` is its `.env` name."""
+    """One secret value of a resource, encrypted at rest, bound to its row (I-15, I-16). `name` is its `.env` name."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     resource = models.ForeignKey(Resource, on_delete=models.PROTECT, related_name="credentials")

@@ -1,0 +1,136 @@
+"""GitHub: one private, empty repository per session (REST, version 2022-11-28).
+
+Facts this rests on: a repository's name is unique under its owner, so a 422 that says so is an answer too. The throttle
+for making content speaks through 403 with `Retry-After` or no requests remaining, as well as through 429. Actions are
+switched off before the repository counts as ready, so that nothing pushed to it can run anywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Any, ClassVar, Literal
+
+import pydantic
+from django.conf import settings
+from pydantic import StringConstraints
+
+from provisioning.exceptions import VendorError
+from provisioning.outcome import Hint, Outcome, Verb
+from provisioning.providers.base import Api, Found, Made, Nothing, Order, Step, gone_is_fine, require, text_of
+from provisioning.secrets import Secret
+
+FullName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{1,39}/[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}$")]
+Login = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{1,39}$")]
+WebUrl = Annotated[str, StringConstraints(pattern=r"^https?://[!-~]{1,400}$")]
+
+
+class _Repository(pydantic.BaseModel):
+    full_name: FullName
+    html_url: WebUrl
+    private: Literal[True]  # a public one would be a leak, so it is not what we asked for
+    created_at: datetime | None = None
+
+
+class _User(pydantic.BaseModel):
+    login: Login
+
+
+class _Api(Api):
+    vendor = "github"
+
+    def base_url(self) -> str:
+        return str(settings.GITHUB_API_URL)
+
+    def headers(self) -> dict[str, str]:
+        return {
+            "Authorization": f"Bearer {settings.GITHUB_TOKEN}",
+            "Accept": "application/vnd.github+json",
+            "X-GitHub-Api-Version": "2022-11-28",
+        }
+
+    def read_error(self, status: int, body: Mapping[str, Any], headers: Mapping[str, str]) -> tuple[Hint, str]:
+        if status == 403 and (headers.get("retry-after") or headers.get("x-ratelimit-remaining") == "0"):
+            return Hint.THROTTLED, "rate_limited"
+        errors = body.get("errors")
+        said = [text_of(one, "message") for one in errors if isinstance(one, dict)] if isinstance(errors, list) else []
+        if status == 422 and any("already exists" in one for one in said):
+            return Hint.NAME_TAKEN, "name_already_exists"
+        if status == 403 and "rate limit" in text_of(body, "message").lower():
+            return Hint.THROTTLED, "rate_limited"
+        return Hint.NONE, ""
+
+
+class Repository(Step):
+    """The repository that receives one commit per turn."""
+
+    provider: ClassVar[str] = "github"
+    kind: ClassVar[str] = "repository"
+    label: ClassVar[str] = "GitHub"
+    thing: ClassVar[str] = "a repository"
+    without: ClassVar[str] = "The app works, but its versions are kept in the sandbox only."
+
+    def __init__(self) -> None:
+        self._api = _Api()
+
+    @property
+    def base_url(self) -> str:
+        return str(settings.GITHUB_API_URL)
+
+    def check(self) -> None:
+        require("GITHUB_TOKEN", settings.GITHUB_TOKEN)
+
+    async def create(self, order: Order) -> Made:
+        path = f"/orgs/{settings.GITHUB_OWNER}/repos" if settings.GITHUB_OWNER else "/user/repos"
+        body = {
+            "name": order.name,
+            "private": True,
+            "auto_init": False,
+            "has_issues": False,
+            "has_projects": False,
+            "has_wiki": False,
+            "has_discussions": False,
+        }
+        made = await self._api.call(Verb.CREATE, "create_repository", "POST", path, _Repository, body=body)
+        return self._made(made)
+
+    async def find(self, order: Order) -> list[Found]:
+        owner = settings.GITHUB_OWNER
+        if not owner:
+            owner = (await self._api.call(Verb.READ, "get_user", "GET", "/user", _User)).login
+        try:
+            one = await self._api.call(Verb.READ, "get_repository", "GET", f"/repos/{owner}/{order.name}", _Repository)
+        except VendorError as error:
+            if error.outcome is Outcome.GONE:
+                return []
+            raise
+        return [Found(one.full_name, one.created_at, {"html_url": one.html_url})]
+
+    async def adopt(self, order: Order, found: Found) -> Made:  # noqa: ARG002 - the contract's shape
+        return Made(found.external_id, found.meta["html_url"])
+
+    async def finish(self, order: Order, made: Made) -> None:  # noqa: ARG002 - the contract's shape
+        path = f"/repos/{made.external_id}/actions/permissions"
+        await self._api.call(Verb.READ, "disable_actions", "PUT", path, Nothing, body={"enabled": False})
+
+    async def exists(self, made: Made) -> bool:
+        try:
+            await self._api.call(Verb.READ, "get_repository", "GET", f"/repos/{made.external_id}", Nothing)
+        except VendorError as error:
+            if error.outcome is Outcome.GONE:
+                return False
+            raise
+        return True
+
+    async def destroy(self, made: Made) -> None:
+        path = f"/repos/{made.external_id}"
+        await gone_is_fine(self._api.call(Verb.DELETE, "delete_repository", "DELETE", path, Nothing))
+
+    def env(self, made: Made) -> dict[str, Secret]:
+        return {
+            "GITHUB_REPO": Secret(made.external_id),
+            "GITHUB_REPO_URL": Secret(f"{settings.GITHUB_GIT_URL}/{made.external_id}.git"),
+        }
+
+    def _made(self, repository: _Repository) -> Made:
+        return Made(repository.full_name, repository.html_url)

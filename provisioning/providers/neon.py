@@ -1,0 +1,230 @@
+"""Neon: one project with one database per session (API v2, as in its OpenAPI description).
+
+Facts this rests on: POST /projects is not idempotent and names are not unique, so what a lost reply left behind is
+found with `?search=` (a partial match: compare exactly). 201 comes before the database accepts a connection; operations
+have to finish first. DELETE answers 200 with the project and is final for us, though Neon can recover it for a week.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, ClassVar
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+import psycopg
+import pydantic
+from django.conf import settings
+
+from provisioning.exceptions import VendorError
+from provisioning.outcome import Hint, Outcome, Verb, Wire
+from provisioning.providers.base import Api, Found, Identifier, Made, Nothing, Order, Step, gone_is_fine, require
+from provisioning.secrets import Secret
+
+DATABASE = "neondb"
+ROLE = "neondb_owner"
+# What one session may use before Neon stops it: ten hours awake, 2 GB in and out, 512 MB kept.
+QUOTA = {
+    "active_time_seconds": 36_000,
+    "compute_time_seconds": 36_000,
+    "written_data_bytes": 2_000_000_000,
+    "data_transfer_bytes": 2_000_000_000,
+    "logical_size_bytes": 512_000_000,
+}
+_PRINTABLE = re.compile(r"[!-~]{1,1000}\Z")
+_HOST = re.compile(r"[A-Za-z0-9.-]{1,253}\Z")
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,63}\Z")
+_PASSWORD = re.compile(r"[A-Za-z0-9_.~!@#%^*+=:,/?-]{1,200}\Z")  # what `.env` can carry for every reader
+_QUERY = {"sslmode", "channel_binding", "options"}  # nothing that makes libpq read a file
+
+
+class _Project(pydantic.BaseModel):
+    id: Identifier
+    name: str
+    created_at: datetime | None = None
+
+
+class _Uri(pydantic.BaseModel):
+    connection_uri: str
+
+
+class _Made(pydantic.BaseModel):
+    project: _Project
+    connection_uris: list[_Uri] = pydantic.Field(min_length=1)
+
+
+class _Got(pydantic.BaseModel):
+    project: _Project
+
+
+class _Listed(pydantic.BaseModel):
+    projects: list[_Project]
+    pagination: dict[str, Any] | None = None
+
+
+class _ConnectionUri(pydantic.BaseModel):
+    uri: str
+
+
+class _Operation(pydantic.BaseModel):
+    status: str
+
+
+class _Operations(pydantic.BaseModel):
+    operations: list[_Operation]
+
+
+class _Api(Api):
+    vendor = "neon"
+
+    def base_url(self) -> str:
+        return str(settings.NEON_API_URL)
+
+    def headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {settings.NEON_API_KEY}"}
+
+    def read_error(self, status: int, body: Mapping[str, Any], headers: Mapping[str, str]) -> tuple[Hint, str]:  # noqa: ARG002
+        code = body.get("code")
+        code = code if isinstance(code, str) else ""
+        return (Hint.QUOTA if code.endswith("LIMIT_EXCEEDED") and status == 422 else Hint.NONE), code
+
+
+def read_uri(uri: str, operation: str) -> tuple[dict[str, Any], dict[str, Secret]]:
+    """Take a connection URI apart into what is not secret and what is; raises `VendorError` where it is not one."""
+
+    def bad(why: str) -> VendorError:
+        return VendorError(operation, Outcome.AMBIGUOUS, status=200, detail=f"connection URI: {why}")
+
+    if not _PRINTABLE.match(uri):
+        raise bad("not printable")
+    try:
+        parts = urlsplit(uri)
+        port = parts.port or 5432
+    except ValueError as error:
+        raise bad("not a URI") from error
+    database, role = unquote(parts.path.removeprefix("/")), unquote(parts.username or "")
+    password, host = unquote(parts.password or ""), parts.hostname or ""
+    if parts.scheme not in {"postgres", "postgresql"} or not _HOST.match(host):
+        raise bad("scheme or host")
+    if not (_NAME.match(database) and _NAME.match(role) and _PASSWORD.match(password)):
+        raise bad("database, role or password")
+    if {key for key, _ in parse_qsl(parts.query, keep_blank_values=True)} - _QUERY:
+        raise bad("parameters")
+    meta = {"host": host, "port": port, "database": database, "role": role}
+    return meta, {"DATABASE_URL": Secret(uri), "NEON_ROLE_PASSWORD": Secret(password)}
+
+
+class Project(Step):
+    """A project with one database and the role that owns it."""
+
+    provider: ClassVar[str] = "neon"
+    kind: ClassVar[str] = "project"
+    label: ClassVar[str] = "Neon"
+    thing: ClassVar[str] = "a database"
+    without: ClassVar[str] = "The app works without a database: what is typed into it will not be kept."
+
+    def __init__(self) -> None:
+        self._api = _Api()
+
+    @property
+    def base_url(self) -> str:
+        return str(settings.NEON_API_URL)
+
+    def check(self) -> None:
+        require("NEON_API_KEY", settings.NEON_API_KEY)
+
+    async def create(self, order: Order) -> Made:
+        project: dict[str, Any] = {
+            "name": order.name,
+            "pg_version": settings.NEON_PG_VERSION,
+            "region_id": settings.NEON_REGION,
+            "branch": {"name": "main", "role_name": ROLE, "database_name": DATABASE},
+            "default_endpoint_settings": {
+                "autoscaling_limit_min_cu": 0.25,
+                "autoscaling_limit_max_cu": 0.25,
+                "suspend_timeout_seconds": 0,  # 0 is Neon's default, five minutes
+            },
+            "settings": {"quota": QUOTA},
+        }
+        if settings.NEON_ORG_ID:
+            project["org_id"] = settings.NEON_ORG_ID
+        made = await self._api.call(
+            Verb.CREATE, "create_project", "POST", "/projects", _Made, body={"project": project}, total=25
+        )
+        return self._made(made.project.id, made.connection_uris[0].connection_uri, "create_project")
+
+    async def find(self, order: Order) -> list[Found]:
+        params = {"search": order.name, "limit": "100"}
+        if settings.NEON_ORG_ID:
+            params["org_id"] = settings.NEON_ORG_ID
+        listed = await self._api.call(Verb.READ, "list_projects", "GET", "/projects", _Listed, params=params)
+        mine = [Found(one.id, one.created_at) for one in listed.projects if one.name == order.name]
+        return sorted(mine, key=lambda one: (one.created_at is None, one.created_at and one.created_at.timestamp()))
+
+    async def adopt(self, order: Order, found: Found) -> Made:  # noqa: ARG002 - the contract's shape
+        path = f"/projects/{found.external_id}/connection_uri"
+        params = {"database_name": DATABASE, "role_name": ROLE}
+        answer = await self._api.call(Verb.READ, "connection_uri", "GET", path, _ConnectionUri, params=params)
+        return self._made(found.external_id, answer.uri, "connection_uri")
+
+    async def finish(self, order: Order, made: Made) -> None:  # noqa: ARG002 - the contract's shape
+        await self._await_operations(made.external_id)
+        await self._await_connection(made.secrets["DATABASE_URL"])
+
+    async def _await_operations(self, project: str) -> None:
+        pause = 0.1
+        while True:
+            path = f"/projects/{project}/operations"
+            answer = await self._api.call(Verb.READ, "operations", "GET", path, _Operations, params={"limit": "100"})
+            statuses = {one.status for one in answer.operations}
+            if statuses & {"failed", "error", "cancelled"}:
+                raise VendorError("operations", Outcome.REJECTED, status=200, broken=True, code="operation_failed")
+            if statuses <= {"finished", "skipped"}:
+                return
+            await asyncio.sleep(pause)
+            pause = min(pause * 1.5, 1.0)
+
+    async def _await_connection(self, url: Secret) -> None:
+        try:
+            async with asyncio.timeout(8):
+                async with await psycopg.AsyncConnection.connect(url.expose(), connect_timeout=5) as connection:
+                    await connection.execute("select 1")
+        except (
+            psycopg.Error,
+            OSError,
+        ) as error:  # TimeoutError is one; the driver's text names the host, so keep it out
+            raise VendorError(
+                "connect", Outcome.NOT_SENT, verb=Verb.READ, wire=Wire.UNSENT, detail=type(error).__name__
+            ) from None
+
+    async def exists(self, made: Made) -> bool:
+        try:
+            await self._api.call(Verb.READ, "get_project", "GET", f"/projects/{made.external_id}", _Got)
+        except VendorError as error:
+            if error.outcome is Outcome.GONE:
+                return False
+            raise
+        return True
+
+    async def destroy(self, made: Made) -> None:
+        path = f"/projects/{made.external_id}"
+        await gone_is_fine(self._api.call(Verb.DELETE, "delete_project", "DELETE", path, Nothing))
+
+    def env(self, made: Made) -> dict[str, Secret]:
+        values = {
+            "DATABASE_URL": made.secrets["DATABASE_URL"],
+            "NEON_HOST": Secret(made.meta["host"]),
+            "NEON_DB_NAME": Secret(made.meta["database"]),
+            "NEON_ROLE_NAME": Secret(made.meta["role"]),
+            "NEON_ROLE_PASSWORD": made.secrets["NEON_ROLE_PASSWORD"],
+        }
+        if made.meta["port"] != 5432:
+            values["NEON_PORT"] = Secret(str(made.meta["port"]))
+        return values
+
+    def _made(self, project: str, uri: str, operation: str) -> Made:
+        meta, secrets = read_uri(uri, operation)
+        url = f"https://console.neon.tech/app/projects/{project}" if "neon.tech" in self.base_url else ""
+        return Made(project, url, meta, secrets)

@@ -1,0 +1,35 @@
+"""The only place that knows provider modules: every step, in the order of lists and, within a provider, of work."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from provisioning.providers import e2b, github, neon, posthog, resend
+from provisioning.providers.base import Step
+
+STEPS: tuple[Step, ...] = (
+    posthog.Group(),
+    github.Repository(),
+    resend.Audience(),
+    resend.ApiKey(),
+    e2b.Sandbox(),
+    neon.Project(),
+)
+PROVIDERS: tuple[str, ...] = tuple(dict.fromkeys(step.provider for step in STEPS))
+_BY_KIND = {(step.provider, step.kind): step for step in STEPS}
+
+# The sandbox is more than a resource: it is connected to, put to sleep, and looked at.
+connect_sandbox = e2b.connect
+pause_sandbox = e2b.pause
+allow_database = e2b.allow_database
+preview_answers = e2b.preview_answers
+
+
+def step_for(provider: str, kind: str) -> Step:
+    """The step that makes resources of `kind` at `provider`."""
+    return _BY_KIND[provider, kind]
+
+
+def steps_of(provider: str) -> Iterator[Step]:
+    """The steps of one provider, in the order they are taken."""
+    return (step for step in STEPS if step.provider == provider)
