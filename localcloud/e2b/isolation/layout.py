@@ -1,0 +1,249 @@
+"""What a sandbox sees where: the one description that every launcher builds from.
+
+Inside, whatever the launcher: `/app` (the project), `/home/user`, `/opt/node`, `/opt/agent`, `/opt/python` and
+`/opt/mk0r`
+(this program's own parts), `/usr` and the little of `/etc` that programs need. In `plain` mode the same things lie at
+their real places.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from embedded import node
+from localcloud.e2b.isolation.processes import MARK
+from localcloud.e2b.runtime import ENVD
+
+if TYPE_CHECKING:
+    from localcloud.e2b.isolation.machine import Plan
+
+PROXY_URL = "http://127.0.0.1:3128"
+USER = "user"
+_HERE = Path(__file__).resolve().parent
+# envd is started through this line so that its dependencies come last on the path and no variable of ours stays set.
+_BOOT = (
+    "import os,runpy,sys;os.environ.pop('LD_LIBRARY_PATH',None);sys.path.append(sys.argv[1]);"
+    "sys.argv=sys.argv[2:];sys.path.insert(0,'');runpy.run_path(sys.argv[0],run_name='__main__')"
+)
+_ETC_FROM_HOST = [
+    "alternatives",
+    "ssl",
+    "pki",
+    "ca-certificates",
+    "crypto-policies",
+    "fonts",
+    "ld.so.cache",
+    "ld.so.conf",
+    "ld.so.conf.d",
+    "localtime",
+    "chromium",
+    "chromium.d",
+    "terminfo",
+    "mime.types",
+    "protocols",
+    "services",
+]
+_ETC = {
+    "passwd": "root:x:0:0:root:/root:/usr/sbin/nologin\nuser:x:1000:1000:user:/home/user:/bin/bash\n"
+    "nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n",
+    "group": "root:x:0:\nuser:x:1000:\nnogroup:x:65534:\n",
+    "hosts": "127.0.0.1 localhost sandbox\n::1 localhost\n",
+    "hostname": "sandbox\n",
+    "nsswitch.conf": "passwd: files\ngroup: files\nhosts: files dns\n",
+    "resolv.conf": "",
+}
+
+
+class LayoutError(Exception):
+    """The sandbox's files could not be put in place."""
+
+
+@dataclass
+class Place:
+    """A prepared sandbox: what to start, and with which view."""
+
+    mode: str
+    envd: list[str]
+    environment: dict[str, str]
+    cwd: str
+    outer_environment: dict[str, str]
+    inner: list[str]
+    spec: dict[str, object] = field(default_factory=dict)
+
+    def command(self, descriptor: int) -> list[str]:
+        """The program that localcloud starts; `descriptor` is the control socket it inherits."""
+        if self.mode == "plain":
+            return [*self.inner, str(descriptor)]
+        spec = {**self.spec, "parent": os.getpid(), "argv": [*self.inner, str(descriptor)]}
+        return [sys.executable, "-I", "-S", str(_HERE / "stage.py"), json.dumps(spec)]
+
+
+def prepare(plan: Plan) -> Place:
+    """Make the sandbox's directories and describe it. Blocking: in `plain` mode it copies the tree. `LayoutError`."""
+    try:
+        for name in ("home", "bin"):
+            (plan.directory / name).mkdir(mode=0o700, parents=True, exist_ok=True)
+        return _plain(plan) if plan.mode == "plain" else _apart(plan)
+    except (OSError, node.NodeUnavailable) as problem:
+        raise LayoutError(str(problem)) from problem
+
+
+def _environment(plan: Plan, *, home: str, path: list[str]) -> dict[str, str]:
+    return {
+        "PATH": ":".join(path),
+        "HOME": home,
+        "USER": USER,
+        "LOGNAME": USER,
+        "LANG": "C.UTF-8",
+        "TERM": "xterm-256color",
+        "PORT": "5173",
+        "npm_config_cache": f"{home}/.npm",
+        "npm_config_update_notifier": "false",
+        "npm_config_fund": "false",
+        "npm_config_audit": "false",
+        **plan.env,
+        MARK: plan.sandbox_id,
+    }
+
+
+def _tools(directory: Path, node_root: str) -> None:
+    """`npm` and `npx`, which the wheel's own scripts cannot start."""
+    for name in ("npm", "npx"):
+        script = directory / name
+        script.write_text(
+            f'#!/bin/sh\nexec "{node_root}/bin/node" "{node_root}/lib/node_modules/npm/bin/{name}-cli.js" "$@"\n'
+        )
+        script.chmod(0o755)
+
+
+def _agent_paths(agent: Path | None, seen_at: str) -> list[str]:
+    return [] if agent is None else [f"{seen_at}/current/bin"]
+
+
+def _plain(plan: Plan) -> Place:
+    app, home = plan.directory / "app", plan.directory / "home"
+    if not app.exists():
+        _copy(plan.tree, app)
+    root = node.node_root()
+    _tools(plan.directory / "bin", str(root))
+    path = [str(plan.directory / "bin"), *_agent_paths(plan.agent, str(plan.agent)), str(root / "bin")]
+    argv = ["--fd", "3", "--die-with-stdin", "--map", f"/app={app}", "--map", f"/home/user={home}"]
+    return Place(
+        mode="plain",
+        envd=[sys.executable, "-I", "-c", _BOOT, sysconfig.get_path("purelib"), str(ENVD / "__main__.py"), *argv],
+        environment=_environment(plan, home=str(home), path=[*path, "/usr/local/bin", "/usr/bin", "/bin"]),
+        cwd=str(home),
+        outer_environment={},
+        inner=[sys.executable, "-I", "-S", str(_HERE / "inner.py")],
+    )
+
+
+def _copy(tree: Path | None, app: Path) -> None:
+    """A private copy of the starter tree, complete or not there at all; shares blocks where the file system can."""
+    fresh = app.with_name("app.tmp")
+    shutil.rmtree(fresh, ignore_errors=True)
+    if tree is None:
+        fresh.mkdir(mode=0o755)
+    else:
+        how = ["-cR"] if sys.platform == "darwin" else ["-a", "--reflink=auto"]
+        done = subprocess.run(["cp", *how, str(tree), str(fresh)], capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise LayoutError(f"the starter project could not be copied: {done.stderr.strip()[:300]}")
+    fresh.replace(app)
+
+
+def _apart(plan: Plan) -> Place:
+    directory = plan.directory
+    for name in ("upper", "work", "mount", "etc", "empty"):
+        (directory / name).mkdir(mode=0o755, exist_ok=True)
+    for name, text in _ETC.items():
+        (directory / "etc" / name).write_text(text)
+    _tools(directory / "bin", "/opt/node")
+    proxy = dict.fromkeys(("http_proxy", "https_proxy", "npm_config_proxy", "npm_config_https_proxy"), PROXY_URL)
+    environment = _environment(
+        plan,
+        home="/home/user",
+        path=[
+            "/opt/mk0r/bin",
+            *_agent_paths(plan.agent, "/opt/agent"),
+            "/opt/node/bin",
+            "/usr/local/bin",
+            "/usr/bin",
+            "/bin",
+        ],
+    )
+    if plan.egress.hosts:
+        environment = {**proxy, "no_proxy": "127.0.0.1,localhost", **environment}
+    python = f"/opt/python/bin/{Path(sys.executable).resolve().name}"
+    libraries = {"LD_LIBRARY_PATH": "/opt/python/lib"} if _shared_python() else {}
+    argv = ["--fd", "3", "--die-with-stdin"]
+    boot = [python, "-I", "-c", _BOOT, "/opt/mk0r/lib", "/opt/mk0r/envd/__main__.py", *argv]
+    return Place(
+        mode=plan.mode,
+        envd=boot,
+        environment={**environment, **libraries},
+        cwd="/home/user",
+        outer_environment={"PATH": os.environ.get("PATH", os.defpath)},
+        inner=[python, "-I", "-S", "/opt/mk0r/inner.py"],
+        spec={
+            "mode": plan.mode,
+            "bwrap": shutil.which("bwrap") or "bwrap",
+            "root": str(directory / "empty"),
+            "overlay": {
+                "lower": str(plan.tree or directory / "empty"),
+                "upper": str(directory / "upper"),
+                "work": str(directory / "work"),
+                "mount": str(directory / "mount"),
+            },
+            "binds": _binds(plan),
+            "links": _links(),
+            "environment": libraries,
+        },
+    )
+
+
+def _shared_python() -> bool:
+    """Whether this Python needs its own libpython beside it, which lies where the loader does not look."""
+    return bool(sysconfig.get_config_var("Py_ENABLE_SHARED")) and Path(sys.base_prefix) != Path("/usr")
+
+
+def _binds(plan: Plan) -> list[tuple[str, str, str]]:
+    """(real path, path inside, `ro` or `rw`), parents before children."""
+    binds = [("/usr", "/usr", "ro")]
+    binds += [(each, each, "ro") for each in ("/nix", "/gnu") if Path(each).is_dir()]
+    binds += [(f"/{name}", f"/{name}", "ro") for name in _TOP if _is_directory(name)]
+    binds += [(f"/etc/{name}", f"/etc/{name}", "ro") for name in _ETC_FROM_HOST if Path("/etc", name).exists()]
+    binds += [(str(plan.directory / "etc" / name), f"/etc/{name}", "ro") for name in _ETC]
+    binds += [
+        (sys.base_prefix, "/opt/python", "ro"),
+        (str(node.node_root()), "/opt/node", "ro"),
+        (sysconfig.get_path("purelib"), "/opt/mk0r/lib", "ro"),
+        (str(ENVD), "/opt/mk0r/envd", "ro"),
+        (str(_HERE / "inner.py"), "/opt/mk0r/inner.py", "ro"),
+        (str(plan.directory / "bin"), "/opt/mk0r/bin", "ro"),
+        (str(plan.directory / "home"), "/home/user", "rw"),
+    ]
+    if plan.agent is not None:
+        plan.agent.mkdir(parents=True, exist_ok=True)
+        binds.append((str(plan.agent), "/opt/agent", "ro"))
+    return binds
+
+
+_TOP = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
+
+
+def _is_directory(name: str) -> bool:
+    return Path("/", name).is_dir() and not Path("/", name).is_symlink()
+
+
+def _links() -> list[tuple[str, str]]:
+    """(target, path inside) of the top directories that are links into /usr."""
+    return [(str(Path("/", name).readlink()), f"/{name}") for name in _TOP if Path("/", name).is_symlink()]
