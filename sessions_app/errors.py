@@ -6,7 +6,9 @@ Refused
 ├── Limit        limit       429  a limit is reached; says which and until when
 ├── NotFound     not_found   404  no such version, nothing to undo, no failed leg
 ├── Forbidden    forbidden   403  nobody to own a session: no cookie and no key
-└── Closed       closed      409  the session has ended or is ending
+├── Closed       closed      409  the session has ended or is ending
+├── StillOpen    open        409  only a session that has been ended has this
+└── BadRequest   bad_request 422  the request itself is wrong
 """
 
 from __future__ import annotations
@@ -74,3 +76,17 @@ class Closed(Refused):
 
     code = "closed"
     status = 409
+
+
+class StillOpen(Refused):
+    """Only a session that has been ended has what was asked for."""
+
+    code = "open"
+    status = 409
+
+
+class BadRequest(Refused):
+    """The request itself is wrong."""
+
+    code = "bad_request"
+    status = 422

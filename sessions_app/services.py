@@ -13,14 +13,14 @@ from datetime import timedelta
 from uuid import UUID
 
 from django.db import IntegrityError, connection, transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from provisioning import services as provisioning
 from sessions_app import events
 from sessions_app.errors import Forbidden, NotFound
-from sessions_app.models import Event, Session
+from sessions_app.models import Event, Session, Turn
 from sessions_app.slugs import slug_for
 from sessions_app.state import session_state
 from sessions_app.turns import (
@@ -43,10 +43,12 @@ __all__ = [
     "session_current",
     "session_end",
     "session_for",
+    "session_in_flight",
     "session_join",
     "session_settle",
     "session_state",
     "session_touch",
+    "session_unsettled",
     "teardowns_resume",
     "turn_cancel",
     "turn_fail",
@@ -206,3 +208,16 @@ def teardowns_resume() -> None:
         last = Event.objects.filter(session=session).order_by("-seq").first()
         if last is None or last.at < hour_ago:
             tasks.teardown.defer(session_id=str(session.pk))
+
+
+def session_unsettled(session_id: UUID) -> bool:
+    """Whether converging the session has something to do: a leg on its way up or down."""
+    return Session.objects.filter(
+        Q(state=Session.State.CLOSING) | Q(resources__state__in=["planned", "creating", "unknown", "deleting"]),
+        pk=session_id,
+    ).exists()
+
+
+def session_in_flight(session_id: UUID) -> bool:
+    """Whether news may come at any moment: a leg is unsettled or a turn is under way."""
+    return session_unsettled(session_id) or Turn.objects.filter(session_id=session_id, state__in=ACTIVE).exists()

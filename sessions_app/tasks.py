@@ -1,8 +1,7 @@
 """Jobs of sessions, run by the worker on Postgres. Each may run again after a crash and must then end the same way.
 
 Queues: `provision` (finishing what a web process began), `turn` (agent and restores; the jobs of one session share a
-lock and run in order), `teardown`, `sweep` (periodic). A job of a killed worker is put back by `recover_stalled`,
-which needs the worker to run with `update_heartbeat_interval=HEARTBEAT_SECONDS`.
+lock and run in order), `teardown`, `sweep` (periodic). A job of a killed worker is put back by `recover_stalled`.
 """
 
 from __future__ import annotations
@@ -23,8 +22,7 @@ from sessions_app.process import sessions
 
 log = logging.getLogger(__name__)
 
-HEARTBEAT_SECONDS = 3.0
-STALLED_SECONDS = 12.0  # four heartbeats missed: the worker is dead, its jobs go to another
+STALLED_SECONDS = 15.0  # three heartbeats missed: the worker is dead, its jobs go to another
 _TURN_ATTEMPTS = 4
 _CLOSE_BATCH = 50
 
@@ -89,7 +87,7 @@ async def teardown(session_id: str) -> None:
 
 
 @app.periodic(cron="* * * * *")
-@app.task(queue="sweep", name="sessions_app.tasks.close_expired", queueing_lock="close_expired", pass_context=False)
+@app.task(queue="sweep", name="sessions_app.tasks.close_expired", queueing_lock="close_expired")
 async def close_expired(timestamp: int) -> None:
     """End sessions past their time and those nobody prompted or looked at; take up teardowns whose job gave up."""
     await database_sync_to_async(close_due)(float(timestamp))
@@ -108,9 +106,10 @@ def close_due(at: float) -> list[str]:
 
 
 @app.periodic(cron="* * * * * */10")
-@app.task(queue="sweep", name="sessions_app.tasks.recover_stalled", queueing_lock="recover_stalled")
-async def recover_stalled(timestamp: int) -> None:  # noqa: ARG001 (given by the scheduler)
+@app.task(queue="sweep", name="sessions_app.tasks.recover_stalled", queueing_lock="recover_stalled", pass_context=True)
+async def recover_stalled(context: JobContext, timestamp: int) -> None:  # noqa: ARG001 (given by the scheduler)
     """Put back the jobs of workers that died."""
-    for job in await app.job_manager.get_stalled_jobs(seconds_since_heartbeat=STALLED_SECONDS):
+    manager = context.app.job_manager
+    for job in await manager.get_stalled_jobs(seconds_since_heartbeat=STALLED_SECONDS):
         log.warning("job.recovered task=%s id=%s", job.task_name, job.id)
-        await app.job_manager.retry_job(job)
+        await manager.retry_job(job)
