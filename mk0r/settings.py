@@ -96,6 +96,7 @@ INSTALLED_APPS = [
     "channels",
     "procrastinate.contrib.django",
     "csp",
+    "ninja",
     "mk0r",
     "provisioning",
     "sessions_app",
