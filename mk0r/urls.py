@@ -5,6 +5,9 @@ from __future__ import annotations
 from django.contrib import admin
 from django.urls import path
 
+from mk0r.api import api
+
 urlpatterns = [
+    path("api/", api.urls),
     path("admin/", admin.site.urls),
 ]
