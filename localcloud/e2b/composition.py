@@ -1,0 +1,138 @@
+"""Puts the parts of the E2B stand-in together: registry, trees, doors, and their life with the application."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from aiohttp import web
+
+from localcloud.cloud import Cloud, cloud_of
+from localcloud.e2b import control, envd_door, runtime
+from localcloud.e2b.bodies import failure
+from localcloud.e2b.keys import SANDBOXES
+from localcloud.e2b.sandboxes import Ground, Sandboxes
+from localcloud.faults import operation
+
+try:
+    from localcloud.e2b import ports
+except ImportError:
+    ports = None
+try:
+    from localcloud.e2b import tree
+except ImportError:
+    tree = None
+
+log = logging.getLogger("localcloud.e2b")
+
+REGISTRY_HOST = "registry.npmjs.org"
+EMPTY = "base"
+
+
+def compose(app: web.Application, cloud: Cloud) -> None:
+    """See `localcloud.e2b.setup`."""
+    supplies = Supplies(cloud)
+    ground = Ground(
+        directory=cloud.directory / "sandboxes",
+        egress=egress(cloud),
+        mode=supplies.mode,
+        tree=supplies.tree,
+        agent=supplies.agent,
+    )
+    sandboxes = Sandboxes(cloud.store, ground)
+    app[SANDBOXES] = sandboxes
+    cloud.error_bodies["e2b"] = failure
+    cloud.envd_handler = by_header
+    app.add_routes(control.routes())
+    if ports is not None:
+        ports.setup(app, cloud)
+
+    async def life(_app: web.Application) -> AsyncIterator[None]:
+        await sandboxes.open()
+        supplies.start()
+        yield
+        await supplies.stop()
+        await sandboxes.close()
+
+    app.cleanup_ctx.append(life)
+
+
+def egress(cloud: Cloud) -> runtime.Egress:
+    """What every sandbox may reach: databases, the product's gateway, event capture, and the npm registry."""
+    gateway = urlsplit(cloud.config.gateway_url)
+    http = {cloud.config.port: (cloud.base_url, ("/posthog/",))}
+    hosts = {REGISTRY_HOST}
+    if gateway.hostname in {"127.0.0.1", "localhost", "::1"}:
+        http[gateway.port or 80] = (cloud.config.gateway_url, ("/gateway/",))
+    else:
+        hosts.add(f"{gateway.hostname}:{gateway.port or (443 if gateway.scheme == 'https' else 80)}")
+    return runtime.Egress(tcp={cloud.postgres_port: cloud.postgres_port}, http=http, hosts=frozenset(hosts))
+
+
+@operation("e2b", "envd")
+async def by_header(request: web.Request) -> web.StreamResponse:
+    """Traffic to a sandbox named by `E2b-Sandbox-Id`, on the port named by `E2b-Sandbox-Port` (envd's by default)."""
+    sandbox_id = request.headers["E2b-Sandbox-Id"]
+    raw = request.headers.get("E2b-Sandbox-Port", str(envd_door.ENVD_PORT))
+    if not raw.isascii() or not raw.isdigit() or not 0 < int(raw[:6]) < 65536:
+        return web.json_response({"code": 400, "message": "invalid E2b-Sandbox-Port"}, status=400)
+    if int(raw) == envd_door.ENVD_PORT:
+        return await envd_door.serve(request, sandbox_id)
+    preview = cloud_of(request).preview_handler
+    return envd_door.not_found(sandbox_id) if preview is None else await preview(request, sandbox_id, int(raw))
+
+
+class Supplies:
+    """What sandboxes boot from: made ready in the background from the start, waited for by the first create."""
+
+    def __init__(self, cloud: Cloud) -> None:
+        self._cloud = cloud
+        self._trees: asyncio.Task[Any] | None = None
+        self._mode: asyncio.Task[str] | None = None
+        self.agent: Path | None = None if tree is None else tree.agent_directory(cloud)
+
+    def start(self) -> None:
+        """Begin to prepare; returns at once."""
+        self._mode = asyncio.create_task(
+            runtime.detect(self._cloud.config.isolation, self._cloud.directory / "sandboxes")
+        )
+        if tree is not None:
+            self._trees = asyncio.create_task(tree.prepare(self._cloud, self._progress))
+
+    def _progress(self, what: str, share: float) -> None:
+        self._cloud.notes["e2b"] = f"{what}: {share:.0%}" if share < 1 else ""
+
+    async def mode(self) -> str:
+        """The isolation in use. Raises `runtime.LaunchError` when the one asked for does not work here."""
+        if self._mode is None or (self._mode.done() and (self._mode.cancelled() or self._mode.exception())):
+            self._mode = asyncio.create_task(
+                runtime.detect(self._cloud.config.isolation, self._cloud.directory / "sandboxes")
+            )
+        return await asyncio.shield(self._mode)
+
+    async def tree(self, template: str) -> Path | None:
+        """The starter project of a template, waiting until it is ready; None for an empty `/app`.
+
+        When it could not be prepared (no network, say) this tries again, and then goes on without.
+        """
+        if tree is None or template.startswith(EMPTY):
+            return None
+        for _ in range(2):
+            if self._trees is None or (self._trees.done() and (self._trees.cancelled() or self._trees.exception())):
+                self._trees = asyncio.create_task(tree.prepare(self._cloud, self._progress))
+            try:
+                return (await asyncio.shield(self._trees)).app
+            except Exception:  # whatever went wrong, a sandbox without the starter is better than none
+                log.exception("the starter project could not be prepared")
+        return None
+
+    async def stop(self) -> None:
+        """Give up what is still being prepared; the next start goes on."""
+        tasks = [task for task in (self._mode, self._trees) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

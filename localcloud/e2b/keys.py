@@ -1,0 +1,9 @@
+"""Where the parts of the E2B stand-in find each other on the application."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from localcloud.e2b.sandboxes import Sandboxes
+
+SANDBOXES: web.AppKey[Sandboxes] = web.AppKey("e2b_sandboxes", Sandboxes)

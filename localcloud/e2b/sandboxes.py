@@ -1,0 +1,334 @@
+"""The sandboxes of this localcloud: made, timed, paused, resumed and ended here, each on one `runtime.Runtime`.
+
+A sandbox is known from the moment its envd answers until everything of it is gone: processes, mounts, sockets, files.
+None outlives the localcloud that made it; one that a killed localcloud left behind is swept at the next start and
+counts as expired, as it would at the vendor.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import secrets
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from localcloud.e2b import runtime
+from localcloud.e2b.removal import remove_tree
+from localcloud.e2b.startup import StartCommand
+from localcloud.store import Store
+
+log = logging.getLogger("localcloud.e2b")
+
+ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
+CONCURRENT = 100
+TICK_SECONDS = 1.0
+VENDOR, KIND = "e2b", "sandbox"
+
+
+class GoneError(Exception):
+    """There is no such sandbox (any more)."""
+
+
+class StateError(Exception):
+    """The sandbox is not in the state the operation needs; the message says so."""
+
+
+class FullError(Exception):
+    """As many sandboxes exist as may."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a create asked for, checked. `timeout` is in seconds; `hosts` is what it may reach beyond the usual."""
+
+    template: str
+    timeout: int
+    metadata: dict[str, str] = field(default_factory=dict)
+    environment: dict[str, str] = field(default_factory=dict)
+    auto_pause: bool = False
+    auto_resume: bool = False
+    hosts: frozenset[str] = frozenset()
+    name: str = ""
+
+
+@dataclass(slots=True, eq=False)
+class Sandbox:
+    """One living sandbox. Times are Unix seconds; `end_at` means nothing while it is paused."""
+
+    id: str
+    wanted: Wanted
+    access_token: str
+    directory: Path
+    started_at: float
+    end_at: float
+    machine: runtime.Runtime | None = None
+    startup: StartCommand | None = None
+    paused: bool = False
+    # Requests in flight to the inside: cut when the sandbox pauses or ends, as its network would be.
+    relays: set[asyncio.Task[Any]] = field(default_factory=set)
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    ended: bool = False
+
+    @property
+    def state(self) -> str:
+        """`running` or `paused`, as the control plane names it."""
+        return "paused" if self.paused else "running"
+
+    def cut(self) -> None:
+        """End every request in flight."""
+        for relay in tuple(self.relays):
+            relay.cancel()
+
+
+def new_id() -> str:
+    """`i` and 20 of `[a-z0-9]`: no dash, which would break routing by host name."""
+    return "i" + "".join(secrets.choice(ALPHABET) for _ in range(20))
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What sandboxes stand on: how they are isolated, what they may reach, and the trees they boot from."""
+
+    directory: Path
+    egress: runtime.Egress
+    mode: Callable[[], Awaitable[str]]
+    tree: Callable[[str], Awaitable[Path | None]]
+    agent: Path | None
+
+
+class Sandboxes:
+    """The registry. Use `open` before the first create, and `close` at the end, which ends them all."""
+
+    def __init__(self, store: Store, ground: Ground) -> None:
+        self._store = store
+        self._ground = ground
+        self._living: dict[str, Sandbox] = {}
+        self._by_key: dict[str, tuple[Wanted, asyncio.Task[Sandbox]]] = {}
+        self._creating = 0
+        self._reaper: asyncio.Task[None] | None = None
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    async def open(self) -> None:
+        """End what an earlier localcloud left behind, and begin to watch over timeouts."""
+        swept = await runtime.sweep(self._ground.directory)
+        if swept:
+            log.info("ended what %d sandboxes had left running", swept)
+        for lost in self._store.all(VENDOR, KIND):
+            self._store.delete(VENDOR, KIND, lost.id)
+        await asyncio.to_thread(_clear, self._ground.directory)
+        self._reaper = asyncio.create_task(self._reap())
+
+    async def close(self) -> None:
+        """End every sandbox and wait until all of them are gone."""
+        if self._reaper is not None:
+            self._reaper.cancel()
+        for task in tuple(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*(self.kill(sandbox.id) for sandbox in self.all()), return_exceptions=True)
+
+    def all(self) -> list[Sandbox]:
+        """Every living sandbox, oldest first."""
+        return [sandbox for sandbox in self._living.values() if not sandbox.ended]
+
+    def get(self, sandbox_id: str) -> Sandbox:
+        """The living sandbox of this id. Raises `GoneError`."""
+        sandbox = self._living.get(sandbox_id)
+        if sandbox is None or sandbox.ended:
+            raise GoneError(sandbox_id)
+        return sandbox
+
+    async def reach(self, sandbox_id: str) -> Sandbox:
+        """The sandbox, running: one that resumes by itself is resumed. Raises `GoneError` when traffic finds nobody."""
+        sandbox = self.get(sandbox_id)
+        if sandbox.paused:
+            if not sandbox.wanted.auto_resume:
+                raise GoneError(sandbox_id)
+            await self.resume(sandbox, sandbox.wanted.timeout)
+        if sandbox.machine is None or not sandbox.machine.alive:
+            raise GoneError(sandbox_id)
+        return sandbox
+
+    async def create(self, wanted: Wanted, key: str | None = None) -> Sandbox:
+        """Boot a sandbox; returns once its envd answers, and finishes even if whoever asked is gone.
+
+        A second call with the same *key* joins or repeats the first for as long as its sandbox lives; asking for
+        something else under it raises `StateError`. Raises `FullError` and `runtime.LaunchError`.
+        """
+        if key is not None and (known := self._by_key.get(key)) is not None:
+            if known[0] != wanted:
+                raise StateError("Idempotency-Key was used with other parameters")
+            return await asyncio.shield(known[1])
+        if len(self._living) + self._creating >= CONCURRENT:
+            raise FullError
+        task = asyncio.create_task(self._create(wanted))
+        self._keep(task)
+        if key is not None:
+            self._by_key[key] = (wanted, task)
+            task.add_done_callback(lambda done: self._forget_failed(key, done))
+        return await asyncio.shield(task)
+
+    def _forget_failed(self, key: str, task: asyncio.Task[Sandbox]) -> None:
+        if task.cancelled() or task.exception() is not None:
+            self._by_key.pop(key, None)
+
+    def _keep(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _create(self, wanted: Wanted) -> Sandbox:
+        self._creating += 1
+        try:
+            sandbox_id = new_id()
+            now = time.time()
+            sandbox = Sandbox(
+                id=sandbox_id,
+                wanted=wanted,
+                access_token=secrets.token_hex(32),
+                directory=self._ground.directory / sandbox_id,
+                started_at=now,
+                end_at=now + wanted.timeout,
+            )
+            sandbox.directory.mkdir(mode=0o700, parents=True)
+            try:
+                await self._boot(sandbox)
+            except BaseException:
+                await asyncio.to_thread(remove_tree, sandbox.directory)
+                raise
+            sandbox.end_at = time.time() + wanted.timeout
+            self._store.add(
+                VENDOR, KIND, sandbox_id, wanted.name or sandbox_id,
+                {"template": wanted.template, "metadata": wanted.metadata},
+            )  # fmt: skip
+            self._living[sandbox_id] = sandbox
+            return sandbox
+        finally:
+            self._creating -= 1
+
+    async def _boot(self, sandbox: Sandbox) -> None:
+        ground, wanted = self._ground, sandbox.wanted
+        tree = await ground.tree(wanted.template)
+        egress = ground.egress
+        sandbox.machine = await runtime.launch(
+            sandbox_id=sandbox.id,
+            directory=sandbox.directory,
+            tree=tree,
+            egress=runtime.Egress(tcp=egress.tcp, http=egress.http, hosts=egress.hosts | wanted.hosts),
+            env=wanted.environment,
+            mode=await ground.mode(),
+            agent=ground.agent,
+        )
+        if tree is not None:
+            sandbox.startup = StartCommand(sandbox.machine.envd_socket)
+            sandbox.startup.start()
+
+    def set_timeout(self, sandbox: Sandbox, seconds: int) -> None:
+        """Let it end *seconds* from now, sooner or later than before."""
+        sandbox.end_at = time.time() + seconds
+
+    def extend(self, sandbox: Sandbox, seconds: int) -> None:
+        """Let it live at least *seconds* from now."""
+        sandbox.end_at = max(sandbox.end_at, time.time() + seconds)
+
+    async def pause(self, sandbox: Sandbox, *, memory: bool = True) -> None:
+        """Stop it where it stands, or, without *memory*, keep its files only. Raises `StateError`, `GoneError`."""
+        async with sandbox.lock:
+            if sandbox.ended:
+                raise GoneError(sandbox.id)
+            if sandbox.paused:
+                raise StateError(f"Sandbox {sandbox.id} is already paused")
+            sandbox.paused = True
+            sandbox.cut()
+            machine = sandbox.machine
+            if machine is not None and memory:
+                await machine.freeze()
+                return
+            await self._halt(sandbox)
+
+    async def resume(self, sandbox: Sandbox, seconds: int) -> bool:
+        """Make it run again for *seconds*; False when it ran already. Raises `GoneError` and `runtime.LaunchError`."""
+        async with sandbox.lock:
+            if sandbox.ended:
+                raise GoneError(sandbox.id)
+            if not sandbox.paused:
+                return False
+            if sandbox.machine is None:
+                await self._boot(sandbox)
+            else:
+                await sandbox.machine.thaw()
+            sandbox.end_at = time.time() + seconds
+            sandbox.paused = False
+            return True
+
+    async def kill(self, sandbox_id: str) -> None:
+        """End it; when this returns its processes are dead, its files gone and the ledger says so. Raises `GoneError`.
+
+        Runs to its end whatever becomes of the caller. Raises `runtime.LaunchError` when a process resists; the
+        sandbox is unreachable by then and ending it is tried again by the reaper.
+        """
+        sandbox = self.get(sandbox_id)
+        sandbox.ended = True
+        self._by_key = {key: known for key, known in self._by_key.items() if not _made(known[1], sandbox)}
+        task = asyncio.create_task(self._end(sandbox))
+        self._keep(task)
+        await asyncio.shield(task)
+
+    async def _end(self, sandbox: Sandbox) -> None:
+        sandbox.cut()
+        async with sandbox.lock:
+            await self._halt(sandbox)
+            await asyncio.to_thread(remove_tree, sandbox.directory)
+            self._store.delete(VENDOR, KIND, sandbox.id)
+            self._living.pop(sandbox.id, None)
+
+    async def _halt(self, sandbox: Sandbox) -> None:
+        if sandbox.startup is not None:
+            await sandbox.startup.stop()
+            sandbox.startup = None
+        if sandbox.machine is not None:
+            await sandbox.machine.stop()
+            sandbox.machine = None
+
+    async def _reap(self) -> None:
+        while True:
+            await asyncio.sleep(TICK_SECONDS)
+            for sandbox in tuple(self._living.values()):
+                try:
+                    await self._judge(sandbox)
+                except GoneError:
+                    continue
+                except Exception:  # one sandbox that resists must not keep the others alive
+                    log.exception("sandbox %s could not be ended and is tried again", sandbox.id)
+
+    async def _judge(self, sandbox: Sandbox) -> None:
+        if sandbox.ended:
+            if not sandbox.lock.locked():
+                await self._end(sandbox)
+        elif sandbox.machine is not None and not sandbox.machine.alive and not sandbox.lock.locked():
+            log.warning("sandbox %s ended by itself", sandbox.id)
+            await self.kill(sandbox.id)
+        elif not sandbox.paused and time.time() >= sandbox.end_at:
+            log.info("sandbox %s reached its timeout", sandbox.id)
+            await (self.pause(sandbox) if sandbox.wanted.auto_pause else self.kill(sandbox.id))
+
+
+def _made(task: asyncio.Task[Sandbox], sandbox: Sandbox) -> bool:
+    return task.done() and not task.cancelled() and task.exception() is None and task.result() is sandbox
+
+
+def _clear(directory: Path) -> None:
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for left in directory.iterdir():
+        with contextlib.suppress(OSError):
+            remove_tree(left)
+
+
+def iso(moment: float) -> str:
+    """A Unix time as the control plane writes it."""
+    return datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
