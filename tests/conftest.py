@@ -1,4 +1,4 @@
-"""Fixtures every test may use: a real Postgres, a real localcloud, a Chromium, and product settings that point at them."""
+"""Fixtures every test may use: a real Postgres, a real localcloud, a Chromium, settings that point at them."""
 
 from __future__ import annotations
 
