@@ -67,3 +67,15 @@ def _took(row: Resource) -> timedelta:
 
 def _iso(moment: datetime) -> str:
     return moment.isoformat().replace("+00:00", "Z")
+
+
+def sandbox_state(rows: Sequence[Resource]) -> str | None:
+    """What the sandbox itself is doing (`booting`, `running`, `paused`, `lost`, `gone`); None while there is none."""
+    row = next((row for row in rows if row.provider == "e2b"), None)
+    if row is None:
+        return None
+    if row.state == State.READY:
+        return "paused" if row.meta.get("paused") else "running"
+    if row.state == State.FAILED:
+        return "lost" if row.error and row.error.get("reason") == "sandbox_lost" else None
+    return {State.CREATING: "booting", State.UNKNOWN: "booting", State.GONE: "gone"}.get(State(row.state))

@@ -16,10 +16,10 @@ from uuid import UUID
 from django.db import transaction
 from django.utils import timezone
 
-from provisioning.chips import fold, visible
+from provisioning.chips import fold, sandbox_state, visible
 from provisioning.models import Credential, Resource
 from provisioning.providers.base import Made, Order
-from provisioning.signals import resource_changed
+from provisioning.signals import resource_changed, sandbox_changed
 
 State = Resource.State
 IN_FLIGHT = frozenset({State.CREATING, State.UNKNOWN})
@@ -35,9 +35,13 @@ def changing(session_id: UUID, provider: str) -> Iterator[dict[int, Resource]]:
         locked = Resource.objects.select_for_update().filter(session_id=session_id, provider=provider).order_by("id")
         rows = {row.pk: row for row in locked}
         before = visible(fold(list(rows.values()))) if rows else None
+        sandbox_before = sandbox_state(list(rows.values()))
         yield rows
         if rows:
             announce(list(rows.values()), before)
+        sandbox = sandbox_state(list(rows.values()))
+        if sandbox is not None and sandbox != sandbox_before:
+            sandbox_changed.send(Resource, session_id=session_id, state=sandbox)
 
 
 def announce(rows: list[Resource], before: tuple[Any, ...] | None = None) -> None:
@@ -107,10 +111,10 @@ def replan(row: Resource, *, name: str = "", next_in: float = 0.0) -> bool:
     with _fenced(row, row.attempt, IN_FLIGHT) as current:
         if current is None:
             return False
-        current.state, current.external_id = State.PLANNED, ""
+        current.state, current.external_id, current.url, current.meta = State.PLANNED, "", "", {}
         current.name = name or current.name
         current.next_at = timezone.now() + timedelta(seconds=next_in) if next_in else None
-        current.save(update_fields=["state", "external_id", "name", "next_at"])
+        current.save(update_fields=["state", "external_id", "url", "meta", "name", "next_at"])
         current.credentials.all().delete()
     return True
 
@@ -120,7 +124,7 @@ def keep(row: Resource, made: Made) -> bool:
     with _fenced(row, row.attempt, IN_FLIGHT | UNWANTED) as current:
         if current is None:
             return False
-        current.external_id, current.url, current.meta = made.external_id, made.url, {**current.meta, **made.meta}
+        current.external_id, current.url, current.meta = made.external_id, made.url, dict(made.meta)
         current.save(update_fields=["external_id", "url", "meta"])
         current.credentials.all().delete()
         for name, value in made.secrets.items():
@@ -176,3 +180,12 @@ def undeleted(row: Resource, error: dict[str, Any], *, at_least: float = 0.0) ->
         current.next_at = timezone.now() + (HOURLY if stuck else pause)
         current.save(update_fields=["state", "error", "delete_attempts", "next_at"])
     return True
+
+
+def needs_work(rows: list[Resource]) -> bool:
+    """Whether a leg has something to do now: rows of one provider, in the order of its steps."""
+    now = timezone.now()
+    if any(row.state in UNWANTED for row in rows):
+        return any(row.state in UNWANTED and (row.next_at is None or row.next_at <= now) for row in rows)
+    open_step = next((row for row in rows if row.state != State.READY), None)
+    return open_step is not None and open_step.state in IN_FLIGHT | {State.PLANNED}

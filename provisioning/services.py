@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 from uuid import UUID
 
-from provisioning.exceptions import SandboxLost
-from provisioning.secrets import Secret
+from channels.db import database_sync_to_async
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from provisioning import chips, delivery, envfile, ledger, orchestrator, words
+from provisioning.converge import converge
+from provisioning.exceptions import NotConfigured, SandboxLost, VendorError
+from provisioning.models import Credential, Resource
+from provisioning.outcome import Outcome
+from provisioning.providers.registry import PROVIDERS, STEPS, connect_sandbox, pause_sandbox, step_for
+from provisioning.secrets import Secret, Unreadable
+from provisioning.shielding import to_the_end
 
 if TYPE_CHECKING:
     import e2b
@@ -24,59 +38,174 @@ __all__ = [
     "resources_state",
     "retry",
     "sandbox",
+    "sandbox_pause",
     "secret_values",
 ]
+
+State = Resource.State
+_SHORTEST_SECRET = 8  # characters; anything shorter would be redacted out of ordinary words
+_PATIENCE = 330.0  # seconds a caller is made to wait for a sandbox that is still being made
+_CONNECTS = 3
 
 
 def plan(session: Session) -> None:
     """Write the intent row of every resource; PostHog's is ready at once. Runs in the caller's transaction."""
-    raise NotImplementedError
-
-
-async def converge(session_id: UUID) -> None:
-    """Take each leg of the session to rest and write `.env`. Idempotent; callers may overlap, in any process."""
-    raise NotImplementedError
+    now = timezone.now()
+    name = f"mk0r-{session.slug}"
+    rows: dict[str, list[Resource]] = {provider: [] for provider in PROVIDERS}
+    for step in STEPS:
+        row = Resource(session=session, provider=step.provider, kind=step.kind, name=name, created_at=now)
+        if not step.remote:
+            row.started_at = row.settled_at = now
+            try:
+                step.check()
+            except NotConfigured as error:
+                row.state, row.error = State.FAILED, words.explain(error, step, tries=0, seconds=0.0)
+            else:
+                row.state, row.attempt, row.external_id = State.READY, 1, name
+        rows[step.provider].append(row)
+    with transaction.atomic():
+        Resource.objects.bulk_create([row for its in rows.values() for row in its])
+        for its in rows.values():
+            ledger.announce(its)
 
 
 def retry(session: Session, provider: str) -> bool:
     """Put the failed resources of `provider` back to planned; False when there are none. Then call `converge`."""
-    raise NotImplementedError
+    changed = False
+    with ledger.changing(session.pk, provider) as rows:
+        for row in rows.values():
+            if row.state != State.FAILED:
+                continue
+            if row.error and row.error.get("reason") == "sandbox_lost":
+                row.external_id, row.url, row.meta = "", "", {}
+            row.state, row.error = State.PLANNED, None
+            row.started_at = row.settled_at = row.next_at = None
+            row.save()
+            changed = True
+    return changed
 
 
 def request_teardown(session: Session) -> None:
-    """Mark everything the session owns as deleting. Then call `converge`, which destroys and verifies."""
-    raise NotImplementedError
+    """Mark everything the session owns as deleting. Then call `converge`, which destroys and verifies.
+
+    Call it before the session's own row is locked: the order of locks is resource, then session.
+    """
+    with transaction.atomic():
+        list(Resource.objects.select_for_update().filter(session_id=session.pk).order_by("id"))
+        for provider in PROVIDERS:
+            with ledger.changing(session.pk, provider) as rows:
+                for row in rows.values():
+                    if row.state in chips.WINDING_DOWN:
+                        continue
+                    row.state, row.error, row.next_at = State.DELETING, None, None
+                    row.save(update_fields=["state", "error", "next_at"])
 
 
 def env_entries(session: Session) -> dict[str, Secret]:
     """Names and values of `.env`, of ready legs only, in the order they are written."""
-    raise NotImplementedError
+    return delivery.entries_of(session.pk)
 
 
 def env_text(session: Session) -> str:
     """The `.env` file as it is written into the sandbox."""
-    raise NotImplementedError
+    return envfile.render(env_entries(session))
 
 
 def secret_values(session: Session) -> list[str]:
-    """Every known secret value of the session of eight characters or more, longest first, for redaction."""
-    raise NotImplementedError
+    """Every known secret value that must not leave the session's `.env`, longest first, for redaction.
+
+    Values of eight characters or more: the session's own, in the spellings they travel in, and the vendors' keys.
+    """
+    values = {settings.NEON_API_KEY, settings.RESEND_API_KEY, settings.GITHUB_TOKEN, settings.E2B_API_KEY}
+    values.add(settings.ANTHROPIC_API_KEY)
+    for credential in Credential.objects.filter(resource__session_id=session.pk, revoked_at=None):
+        try:
+            value = credential.reveal().expose()
+        except Unreadable:
+            continue
+        values |= {value, quote(value, safe="")}
+    return sorted((value for value in values if len(value) >= _SHORTEST_SECRET), key=len, reverse=True)
 
 
 def resources_state(session: Session) -> list[dict[str, Any]]:
     """State of each provider, in the order every list shows them."""
-    raise NotImplementedError
-
-
-async def sandbox(session_id: UUID) -> e2b.AsyncSandbox:
-    """The session's sandbox, connected, resumed when it was paused.
-
-    Raises:
-        SandboxLost: it no longer exists.
-    """
-    raise NotImplementedError
+    rows: dict[str, list[Resource]] = {provider: [] for provider in PROVIDERS}
+    for row in Resource.objects.filter(session_id=session.pk).order_by("id"):
+        rows[row.provider].append(row)
+    return [chips.fold(its) for its in rows.values() if its]
 
 
 def preview_url(session: Session) -> str | None:
     """Address of the preview once it has answered, else None."""
-    raise NotImplementedError
+    row = Resource.objects.filter(session_id=session.pk, provider="e2b", state=State.READY).first()
+    return str(row.meta["preview"]) if row is not None and "answered" in row.meta else None
+
+
+async def sandbox(session_id: UUID) -> e2b.AsyncSandbox:
+    """The session's sandbox, connected, resumed when it was paused, its time extended.
+
+    Waits while the sandbox is still being made.
+
+    Raises:
+        SandboxLost: it no longer exists, or could not be made.
+        VendorError: E2B does not answer as it should.
+    """
+    row = await _settled_sandbox(session_id)
+    for tries in range(1, _CONNECTS + 1):
+        try:
+            left = (row.session.expires_at - timezone.now()).total_seconds()
+            connected = await connect_sandbox(row.external_id, left)
+        except SandboxLost:
+            await to_the_end(database_sync_to_async(_mark_lost)(row))
+            raise
+        except VendorError as error:
+            if tries == _CONNECTS or error.outcome in {Outcome.CONFIG, Outcome.REJECTED}:
+                raise
+            await asyncio.sleep(orchestrator.backoff(tries))
+        else:
+            if row.meta.get("paused"):
+                await to_the_end(database_sync_to_async(_mark_paused)(row, paused=False))
+            return connected
+    raise AssertionError("unreachable: the last try returns or raises")
+
+
+async def sandbox_pause(session_id: UUID) -> bool:
+    """Put a running sandbox to sleep, files and processes included; False when there is none to put to sleep."""
+    row = await database_sync_to_async(_sandbox_row)(session_id)
+    if row is None or row.state != State.READY:
+        return False
+    if not await pause_sandbox(row.external_id):
+        await to_the_end(database_sync_to_async(_mark_lost)(row))
+        return False
+    await to_the_end(database_sync_to_async(_mark_paused)(row, paused=True))
+    return True
+
+
+async def _settled_sandbox(session_id: UUID) -> Resource:
+    until = timezone.now() + timedelta(seconds=_PATIENCE)
+    while True:
+        row: Resource | None = await database_sync_to_async(_sandbox_row)(session_id)
+        if row is not None and row.state == State.READY:
+            return row
+        if row is None or row.state not in ledger.IN_FLIGHT | {State.PLANNED} or timezone.now() > until:
+            raise SandboxLost("There is no sandbox for this session.")
+        await asyncio.sleep(0.3)
+
+
+def _sandbox_row(session_id: UUID) -> Resource | None:
+    return Resource.objects.select_related("session").filter(session_id=session_id, provider="e2b").first()
+
+
+def _mark_lost(row: Resource) -> None:
+    told = words.lost(step_for(row.provider, row.kind))
+    ledger.fail(row, told, states=frozenset({State.READY}))
+
+
+def _mark_paused(row: Resource, *, paused: bool) -> None:
+    with ledger.changing(row.session_id, row.provider) as rows:
+        current = rows.get(row.pk)
+        if current is None or current.state != State.READY or current.external_id != row.external_id:
+            return
+        current.meta = {**current.meta, "paused": paused}
+        current.save(update_fields=["meta"])

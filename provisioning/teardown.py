@@ -1,0 +1,75 @@
+"""Destroying what a session owns, and proving that it is gone.
+
+A row becomes `gone` only when its own thing and everything else that bears its name have been deleted and a second look
+finds neither. Anything short of that is remembered, put off, and after six tries shown as stuck (I-7, I-8, I-9).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from channels.db import database_sync_to_async
+from django.utils import timezone
+
+from provisioning import ledger, words
+from provisioning.exceptions import NotConfigured, ProvisioningError, VendorError
+from provisioning.models import Resource
+from provisioning.outcome import Outcome, Verb
+from provisioning.providers.base import Made, Step
+from provisioning.providers.registry import step_for
+from provisioning.shielding import to_the_end
+
+log = logging.getLogger(__name__)
+
+QUICK_TRIES = 3  # within one call, before the row is put off
+_ROUNDS = 3
+
+
+async def destroy(row: Resource) -> None:
+    """Take a deleting or stuck row to gone if it is due; never raises what a vendor can cause."""
+    if row.state not in ledger.UNWANTED or (row.next_at is not None and row.next_at > timezone.now()):
+        return
+    step = step_for(row.provider, row.kind)
+    try:
+        if step.remote and (row.attempt or row.external_id):
+            await _destroy_with_patience(row, step)
+    except ProvisioningError as error:
+        told = words.explain(error, step, tries=0, seconds=0.0)
+        log.warning("delete_unproved session=%s provider=%s %s", row.session.slug, row.provider, error)
+        at_least = (error.retry_after or 0.0) if isinstance(error, VendorError) else 0.0
+        await to_the_end(database_sync_to_async(ledger.undeleted)(row, told, at_least=at_least))
+    else:
+        await to_the_end(database_sync_to_async(ledger.gone)(row))
+
+
+async def _destroy_with_patience(row: Resource, step: Step) -> None:
+    """Deletes and reads may be repeated freely."""
+    step.check()
+    for quick in range(QUICK_TRIES):
+        try:
+            return await _destroy_and_prove(row, step)
+        except NotConfigured:
+            raise
+        except VendorError as error:
+            if quick == QUICK_TRIES - 1 or error.status in {401, 403} or (error.retry_after or 0.0) > 2.0:
+                raise
+            await asyncio.sleep(max(error.retry_after or 0.0, 0.3 * 2**quick))
+    return None
+
+
+async def _destroy_and_prove(row: Resource, step: Step) -> None:
+    order = ledger.order_for(row)
+    own = Made(row.external_id, row.url, row.meta)
+    if own.external_id:
+        await step.destroy(own)
+    for _ in range(_ROUNDS):
+        left = [one for one in await step.find(order) if one.belongs_to(order)]
+        for one in left:
+            await step.destroy(Made(one.external_id, meta=one.meta))
+        if not left:
+            break
+    else:
+        raise VendorError("delete", Outcome.REMEMBER, verb=Verb.DELETE, status=200, detail="still listed")
+    if own.external_id and await step.exists(own):
+        raise VendorError("delete", Outcome.REMEMBER, verb=Verb.DELETE, status=200, detail="still there")
