@@ -29,7 +29,8 @@ class Cloud:
 
     Stand-ins may set `envd_handler` (requests that carry `E2b-Sandbox-Id`), `preview_handler` (requests whose Host is
     `<port>-<sandbox>.localhost:<port>`, called with the request, the sandbox id and the port), and put their vendor's
-    form of an error reply into `error_bodies`. `notes` holds what they want a person to read on the `/_cloud/` page.
+    form of an error reply into `error_bodies`. `notes` holds what they want a person to read on the `/_cloud/` page,
+    `extra` what else belongs into `cloud.json`.
     """
 
     config: Config
@@ -39,6 +40,7 @@ class Cloud:
     postgres_port: int
     error_bodies: dict[str, ErrorBody] = field(default_factory=dict)
     notes: dict[str, str] = field(default_factory=dict)
+    extra: dict[str, object] = field(default_factory=dict)
     envd_handler: Handler | None = None
     preview_handler: PreviewHandler | None = None
     stopping: asyncio.Event = field(default_factory=asyncio.Event)

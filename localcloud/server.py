@@ -92,20 +92,18 @@ def build(cloud: Cloud) -> web.Application:
 
 
 def _install(app: web.Application, cloud: Cloud, vendor: str) -> None:
+    """Add one stand-in. One that cannot be set up says so in the log and in its answers; the others run without it."""
+    status, trouble = 501, ""
     try:
-        package = importlib.import_module(f"localcloud.{vendor}")
-    except ModuleNotFoundError as error:
-        if error.name != f"localcloud.{vendor}":
-            raise
-        package = None
-    if hasattr(package, "setup"):
-        package.setup(app, cloud)  # type: ignore[union-attr]
-    else:
-        log.warning("the %s stand-in is not there", vendor)
+        importlib.import_module(f"localcloud.{vendor}").setup(app, cloud)
+    except Exception as error:  # one vendor's trouble must not take the others away
+        log.exception("the %s stand-in could not be set up", vendor)
+        status, trouble = 503, f" Its stand-in could not be set up: {error!r}"
+        cloud.notes[vendor] = trouble.strip()
 
     async def not_covered(request: web.Request) -> web.Response:
         body = cloud.error_bodies.get(vendor, _plain_error)
-        return body(501, f"localcloud does not cover {request.method} {request.path} of {vendor}.")
+        return body(status, f"localcloud does not cover {request.method} {request.path} of {vendor}.{trouble}")
 
     app.router.add_route("*", f"/{vendor}/{{rest:.*}}", not_covered)
 
@@ -162,7 +160,8 @@ def announce(cloud: Cloud) -> None:
             "github_owner": cloud.github_owner,
             "postgres_port": cloud.postgres_port,
             "operator_login_url": operator.login_url(cloud),
-        },
+        }
+        | cloud.extra,
         indent=2,
     )
     target = cloud.config.announcement

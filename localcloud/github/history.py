@@ -1,0 +1,164 @@
+"""What is in a repository: branches, commits and files, read with git."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable
+from typing import Any
+
+from aiohttp import web
+
+from localcloud.cloud import cloud_of
+from localcloud.faults import operation
+from localcloud.github import bodies, git
+from localcloud.github.bodies import RefusedError
+from localcloud.github.git import GitError
+from localcloud.github.repositories import Repositories
+from localcloud.store import Object
+
+# Fields are parted by a byte that no commit can hold.
+FORMAT = "%H%x00%T%x00%P%x00%an%x00%ae%x00%aI%x00%cn%x00%ce%x00%cI%x00%B%x00"
+FIELDS = 10
+LARGEST_FILE = 1024 * 1024
+
+
+class History:
+    """Handlers of `branches`, `commits` and `contents`."""
+
+    def __init__(self, repository: Callable[[web.Request], Object], repositories: Repositories) -> None:
+        self._repository, self._repositories = repository, repositories
+
+    @operation("github", "list_branches")
+    async def list_branches(self, request: web.Request) -> web.Response:
+        found = self._repository(request)
+        every = await git.branches(await self._repositories.directory(found))
+        return web.json_response([_branch(request, name, sha) for name, sha in every])
+
+    @operation("github", "get_branch")
+    async def get_branch(self, request: web.Request) -> web.Response:
+        found = self._repository(request)
+        for name, sha in await git.branches(await self._repositories.directory(found)):
+            if name == request.match_info["branch"]:
+                return web.json_response(_branch(request, name, sha))
+        raise RefusedError(404, "Branch not found")
+
+    @operation("github", "list_commits")
+    async def list_commits(self, request: web.Request) -> web.Response:
+        found = self._repository(request)
+        directory = await self._repositories.directory(found)
+        if not await git.branches(directory):
+            raise RefusedError(409, "Git Repository is empty.")
+        start = request.query.get("sha") or found.data["default_branch"]
+        size = request.query.get("per_page", "30")
+        most = min(int(size), 100) if size.isascii() and size.isdigit() and len(size) < 9 else 30
+        page = request.query.get("page", "1")
+        skip = (int(page) - 1) * most if page.isascii() and page.isdigit() and 0 < len(page) < 9 else 0
+        try:
+            found_commits = await log_of(directory, start, most=most, skip=max(skip, 0))
+        except GitError as error:
+            raise bodies.not_found() from error
+        return web.json_response([_commit(request, item) for item in found_commits])
+
+    @operation("github", "get_commit")
+    async def get_commit(self, request: web.Request) -> web.Response:
+        found = self._repository(request)
+        try:
+            commits = await log_of(await self._repositories.directory(found), request.match_info["ref"], most=1)
+        except GitError as error:
+            raise RefusedError(422, f"No commit found for SHA: {request.match_info['ref']}") from error
+        return web.json_response(_commit(request, commits[0]))
+
+    @operation("github", "get_contents")
+    async def get_contents(self, request: web.Request) -> web.Response:
+        found, path = self._repository(request), request.match_info["path"].strip("/")
+        directory = await self._repositories.directory(found)
+        ref = request.query.get("ref") or found.data["default_branch"]
+        try:
+            entries = await tree_of(directory, ref, path)
+        except GitError as error:
+            raise bodies.not_found() from error
+        base = f"{cloud_of(request).base_url}{request.path.removesuffix('/').removesuffix(path).removesuffix('/')}"
+        if len(entries) == 1 and entries[0]["path"] == path and entries[0]["type"] == "blob":
+            content = await git.git(directory, "cat-file", "blob", entries[0]["sha"])
+            encoded = base64.encodebytes(content).decode() if len(content) <= LARGEST_FILE else ""
+            return web.json_response(_entry(base, entries[0]) | {"content": encoded, "encoding": "base64"})
+        if path:
+            entries = await tree_of(directory, ref, f"{path}/")
+        if not entries:
+            raise bodies.not_found()
+        return web.json_response([_entry(base, entry) for entry in entries])
+
+
+async def log_of(directory: Any, start: str, *, most: int, skip: int = 0) -> list[dict[str, str]]:
+    """Commits from *start* back in time. Raises `GitError` when there is no such start."""
+    named = await git.git(directory, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{start}^{{commit}}")
+    output = await git.git(
+        directory, "log", f"--format={FORMAT}", f"--max-count={most}", f"--skip={skip}", named.decode().strip(), "--"
+    )
+    parts = output.decode(errors="replace").split("\0")
+    names = ("sha", "tree", "parents", "an", "ae", "ad", "cn", "ce", "cd", "message")
+    whole = len(parts) // FIELDS * FIELDS
+    return [
+        dict(zip(names, (part.strip("\n") for part in parts[start : start + FIELDS]), strict=True))
+        for start in range(0, whole, FIELDS)
+    ]
+
+
+async def tree_of(directory: Any, ref: str, path: str) -> list[dict[str, str]]:
+    """Entries of a tree, or the one entry of a file. Raises `GitError`."""
+    named = await git.git(directory, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}")
+    listing = await git.git(
+        directory, "ls-tree", "--long", "-z", named.decode().strip(), *(["--", path] if path else [])
+    )
+    entries = []
+    for line in listing.decode(errors="replace").split("\0"):
+        facts, _, name = line.partition("\t")
+        if name:
+            _mode, kind, sha, size = facts.split()
+            entries.append({"type": kind, "sha": sha, "size": size, "path": name})
+    return entries
+
+
+def _entry(base: str, entry: dict[str, str]) -> dict[str, Any]:
+    kind = {"blob": "file", "tree": "dir"}.get(entry["type"], "submodule")
+    url = f"{base}/{entry['path']}"
+    return {
+        "type": kind,
+        "name": entry["path"].rsplit("/", 1)[-1],
+        "path": entry["path"],
+        "sha": entry["sha"],
+        "size": int(entry["size"]) if entry["size"].isdigit() else 0,
+        "url": url,
+        "git_url": None,
+        "html_url": None,
+        "download_url": None,
+        "_links": {"self": url, "git": None, "html": None},
+    }
+
+
+def _branch(request: web.Request, name: str, sha: str) -> dict[str, Any]:
+    base = f"{cloud_of(request).base_url}/github/repos/{request.match_info['owner']}/{request.match_info['name']}"
+    return {"name": name, "commit": {"sha": sha, "url": f"{base}/commits/{sha}"}, "protected": False}
+
+
+def _commit(request: web.Request, item: dict[str, str]) -> dict[str, Any]:
+    base = f"{cloud_of(request).base_url}/github/repos/{request.match_info['owner']}/{request.match_info['name']}"
+    url = f"{base}/commits/{item['sha']}"
+    return {
+        "sha": item["sha"],
+        "node_id": f"C_local_{item['sha']}",
+        "url": url,
+        "html_url": url,
+        "comments_url": f"{url}/comments",
+        "commit": {
+            "author": {"name": item["an"], "email": item["ae"], "date": item["ad"]},
+            "committer": {"name": item["cn"], "email": item["ce"], "date": item["cd"]},
+            "message": item["message"],
+            "tree": {"sha": item["tree"], "url": f"{base}/git/trees/{item['tree']}"},
+            "url": f"{base}/git/commits/{item['sha']}",
+            "comment_count": 0,
+        },
+        "author": None,
+        "committer": None,
+        "parents": [{"sha": sha, "url": f"{base}/commits/{sha}"} for sha in item["parents"].split()],
+    }

@@ -1,0 +1,160 @@
+"""Clone, fetch and push: the smart HTTP protocol by `git http-backend`, streamed both ways without spooling."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from aiohttp import web
+
+from localcloud.cloud import Cloud
+from localcloud.faults import operation
+from localcloud.github import git
+from localcloud.github.access import Access, Caller
+from localcloud.github.bodies import RefusedError
+from localcloud.github.repositories import Repositories
+from localcloud.store import Object
+
+log = logging.getLogger("localcloud.github")
+
+PIECE = 256 * 1024
+SERVICES = ("git-upload-pack", "git-receive-pack")
+REQUEST_SECONDS = 900
+
+
+class SmartHttp:
+    """Handlers of `/github/git/<owner>/<name>.git/…`."""
+
+    def __init__(self, cloud: Cloud, access: Access, repositories: Repositories) -> None:
+        self._cloud, self._access, self._repositories = cloud, access, repositories
+
+    def setup(self, app: web.Application) -> None:
+        for suffix in (".git", ""):
+            base = f"/github/git/{{owner}}/{{name:[^/]+?}}{suffix}"
+            app.router.add_get(f"{base}/info/refs", self.refs)
+            app.router.add_post(f"{base}/git-upload-pack", self.fetch)
+            app.router.add_post(f"{base}/git-receive-pack", self.push)
+
+    @operation("github", "git_refs")
+    async def refs(self, request: web.Request) -> web.StreamResponse:
+        service = request.query.get("service", "")
+        if service not in SERVICES:
+            return _text(403, "Please upgrade your git client.\nThis server speaks only the smart HTTP protocol.\n")
+        return await self._serve(request, "info/refs", writes=service == "git-receive-pack")
+
+    @operation("github", "git_fetch")
+    async def fetch(self, request: web.Request) -> web.StreamResponse:
+        return await self._serve(request, "git-upload-pack", writes=False)
+
+    @operation("github", "git_push")
+    async def push(self, request: web.Request) -> web.StreamResponse:
+        return await self._serve(request, "git-receive-pack", writes=True)
+
+    async def _serve(self, request: web.Request, service: str, *, writes: bool) -> web.StreamResponse:
+        try:
+            caller = self._access.caller(request)
+        except RefusedError:
+            return _who("Invalid username or token.\n")
+        found = self._repositories.get(request.match_info["owner"], request.match_info["name"])
+        if caller is None and (found is None or found.data["private"] or writes):
+            return _who("Authentication required.\n")
+        if found is None or (caller is not None and not caller.reaches(found.id)):
+            return _text(404, "Repository not found.\n")
+        if writes and not (caller and caller.may_write()):
+            return _text(403, "Write access to repository not granted.\n")
+        if writes and found.data.get("archived"):
+            return _text(403, "This repository was archived so it is read-only.\n")
+        answer = await self._run(request, found, service, caller)
+        if service == "git-receive-pack":
+            await self._repositories.after_push(found)
+        return answer
+
+    async def _run(
+        self, request: web.Request, found: Object, service: str, caller: Caller | None
+    ) -> web.StreamResponse:
+        directory = await self._repositories.directory(found)
+        length = "" if "Content-Encoding" in request.headers else request.headers.get("Content-Length", "")
+        environment = git.environment(directory) | {
+            "GIT_PROJECT_ROOT": str(directory.parent),
+            "GIT_HTTP_EXPORT_ALL": "1",
+            "PATH_INFO": f"/{directory.name}/{service}",
+            "REQUEST_METHOD": request.method,
+            "QUERY_STRING": request.query_string,
+            "CONTENT_TYPE": request.headers.get("Content-Type", ""),
+            "GIT_PROTOCOL": request.headers.get("Git-Protocol", ""),
+            "REMOTE_ADDR": "127.0.0.1",
+        }
+        if length:
+            environment["CONTENT_LENGTH"] = length
+        if caller is not None:
+            environment["REMOTE_USER"] = found.data["owner"]
+        process = await asyncio.create_subprocess_exec(
+            "git",
+            "http-backend",
+            env=environment,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+            limit=PIECE,
+        )
+        feeder = asyncio.create_task(_feed(request, process), name="git request body")
+        try:
+            async with asyncio.timeout(REQUEST_SECONDS):
+                return await _relay(request, process)
+        except TimeoutError:
+            log.warning("git %s of %s took longer than %d s", service, found.name, REQUEST_SECONDS)
+            return _text(504, "git took too long.\n")
+        finally:
+            feeder.cancel()
+            await asyncio.gather(feeder, return_exceptions=True)
+            if process.returncode is None:
+                process.kill()
+            await process.wait()
+
+
+async def _feed(request: web.Request, process: asyncio.subprocess.Process) -> None:
+    """Hand the request's body to git as it comes; git may end before it has read everything."""
+    stdin = process.stdin
+    if stdin is None:
+        return
+    try:
+        async for piece in request.content.iter_chunked(PIECE):
+            stdin.write(piece)
+            await stdin.drain()
+    except (BrokenPipeError, ConnectionResetError):
+        pass
+    except Exception:  # the client broke off: git must not take half a pack for a whole one
+        process.kill()
+        raise
+    finally:
+        stdin.close()
+
+
+async def _relay(request: web.Request, process: asyncio.subprocess.Process) -> web.StreamResponse:
+    """Turn git's CGI answer into an HTTP one, piece by piece."""
+    stdout = process.stdout
+    if stdout is None:
+        return _text(500, "git has no output.\n")
+    answer = web.StreamResponse(status=200)
+    while line := (await stdout.readline()).rstrip(b"\r\n"):
+        name, _, value = line.decode("latin-1").partition(":")
+        if name.lower() == "status":
+            answer.set_status(int(value.split()[0]))
+        else:
+            answer.headers[name] = value.strip()
+    if not answer.headers and answer.status == 200:
+        return _text(500, "git ended without an answer.\n")
+    await answer.prepare(request)
+    while piece := await stdout.read(PIECE):
+        await answer.write(piece)
+    await process.wait()
+    await answer.write_eof()
+    return answer
+
+
+def _text(status: int, text: str) -> web.Response:
+    return web.Response(status=status, text=text)
+
+
+def _who(text: str) -> web.Response:
+    return web.Response(status=401, text=text, headers={"WWW-Authenticate": 'Basic realm="GitHub"'})
