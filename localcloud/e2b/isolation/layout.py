@@ -162,78 +162,90 @@ def _copy(tree: Path | None, app: Path) -> None:
 
 def _apart(plan: Plan) -> Place:
     directory = plan.directory
-    for name in ("upper", "work", "mount", "etc", "empty"):
+    for name in ("upper", "work", "mount"):
+        (directory / name).mkdir(mode=0o755, exist_ok=True)
+    proxy = dict.fromkeys(("http_proxy", "https_proxy", "npm_config_proxy", "npm_config_https_proxy"), PROXY_URL)
+    path = [*_agent_paths(plan.agent, "/opt/agent"), "/opt/node/bin", "/usr/local/bin", "/usr/bin", "/bin"]
+    environment = _environment(plan, home="/home/user", path=["/opt/mk0r/bin", *path])
+    if plan.egress.hosts:
+        environment = {**proxy, "no_proxy": "127.0.0.1,localhost", **environment}
+    python = f"/opt/python/bin/{Path(sys.executable).resolve().name}"
+    binds = _binds(directory)
+    if plan.agent is not None:
+        plan.agent.mkdir(parents=True, exist_ok=True)
+        binds.append((str(plan.agent), "/opt/agent", "ro"))
+    spec = _spec(directory, plan.mode, binds)
+    spec["overlay"] = {
+        "lower": str(plan.tree or directory / "empty"),
+        "upper": str(directory / "upper"),
+        "work": str(directory / "work"),
+        "mount": str(directory / "mount"),
+    }
+    boot = [python, "-I", "-c", _BOOT, "/opt/mk0r/lib", "/opt/mk0r/envd/__main__.py", "--fd", "3", "--die-with-stdin"]
+    return Place(
+        mode=plan.mode,
+        envd=boot,
+        environment={**environment, **_libraries()},
+        cwd="/home/user",
+        outer_environment={"PATH": os.environ.get("PATH", os.defpath)},
+        inner=[python, "-I", "-S", "/opt/mk0r/inner.py"],
+        spec=spec,
+    )
+
+
+def bare_command(directory: Path, tree: Path, mode: str, argv: list[str]) -> list[str]:
+    """A command that runs `argv` in namespaces of its own with `tree` itself, writable, at `/app` and no way out.
+
+    `directory` holds what is made for it and may go when the command has ended.
+    """
+    for name in ("home", "bin"):
+        (directory / name).mkdir(mode=0o700)
+    spec = _spec(directory, mode, [*_binds(directory), (str(tree), "/app", "rw")])
+    spec["environment"] = {"PATH": "/opt/node/bin:/usr/bin:/bin", "HOME": "/home/user"}
+    spec = {**spec, "parent": os.getpid(), "argv": argv}
+    return [sys.executable, "-I", "-S", str(_HERE / "stage.py"), json.dumps(spec)]
+
+
+def _spec(directory: Path, mode: str, binds: list[tuple[str, str, str]]) -> dict[str, object]:
+    """What `stage` must know, but for the overlay and the program to run; writes the files it refers to."""
+    for name in ("etc", "empty"):
         (directory / name).mkdir(mode=0o755, exist_ok=True)
     for name, text in _ETC.items():
         (directory / "etc" / name).write_text(text)
     _tools(directory / "bin", "/opt/node")
-    proxy = dict.fromkeys(("http_proxy", "https_proxy", "npm_config_proxy", "npm_config_https_proxy"), PROXY_URL)
-    environment = _environment(
-        plan,
-        home="/home/user",
-        path=[
-            "/opt/mk0r/bin",
-            *_agent_paths(plan.agent, "/opt/agent"),
-            "/opt/node/bin",
-            "/usr/local/bin",
-            "/usr/bin",
-            "/bin",
-        ],
-    )
-    if plan.egress.hosts:
-        environment = {**proxy, "no_proxy": "127.0.0.1,localhost", **environment}
-    python = f"/opt/python/bin/{Path(sys.executable).resolve().name}"
-    libraries = {"LD_LIBRARY_PATH": "/opt/python/lib"} if _shared_python() else {}
-    argv = ["--fd", "3", "--die-with-stdin"]
-    boot = [python, "-I", "-c", _BOOT, "/opt/mk0r/lib", "/opt/mk0r/envd/__main__.py", *argv]
-    return Place(
-        mode=plan.mode,
-        envd=boot,
-        environment={**environment, **libraries},
-        cwd="/home/user",
-        outer_environment={"PATH": os.environ.get("PATH", os.defpath)},
-        inner=[python, "-I", "-S", "/opt/mk0r/inner.py"],
-        spec={
-            "mode": plan.mode,
-            "bwrap": shutil.which("bwrap") or "bwrap",
-            "root": str(directory / "empty"),
-            "overlay": {
-                "lower": str(plan.tree or directory / "empty"),
-                "upper": str(directory / "upper"),
-                "work": str(directory / "work"),
-                "mount": str(directory / "mount"),
-            },
-            "binds": _binds(plan),
-            "links": _links(),
-            "environment": libraries,
-        },
-    )
+    return {
+        "mode": mode,
+        "bwrap": shutil.which("bwrap") or "bwrap",
+        "root": str(directory / "empty"),
+        "overlay": None,
+        "binds": binds,
+        "links": _links(),
+        "environment": _libraries(),
+    }
 
 
-def _shared_python() -> bool:
-    """Whether this Python needs its own libpython beside it, which lies where the loader does not look."""
-    return bool(sysconfig.get_config_var("Py_ENABLE_SHARED")) and Path(sys.base_prefix) != Path("/usr")
+def _libraries() -> dict[str, str]:
+    """For a Python that needs its own libpython beside it, which lies where the loader does not look."""
+    shared = bool(sysconfig.get_config_var("Py_ENABLE_SHARED")) and Path(sys.base_prefix) != Path("/usr")
+    return {"LD_LIBRARY_PATH": "/opt/python/lib"} if shared else {}
 
 
-def _binds(plan: Plan) -> list[tuple[str, str, str]]:
+def _binds(directory: Path) -> list[tuple[str, str, str]]:
     """(real path, path inside, `ro` or `rw`), parents before children."""
     binds = [("/usr", "/usr", "ro")]
     binds += [(each, each, "ro") for each in ("/nix", "/gnu") if Path(each).is_dir()]
     binds += [(f"/{name}", f"/{name}", "ro") for name in _TOP if _is_directory(name)]
     binds += [(f"/etc/{name}", f"/etc/{name}", "ro") for name in _ETC_FROM_HOST if Path("/etc", name).exists()]
-    binds += [(str(plan.directory / "etc" / name), f"/etc/{name}", "ro") for name in _ETC]
+    binds += [(str(directory / "etc" / name), f"/etc/{name}", "ro") for name in _ETC]
     binds += [
         (sys.base_prefix, "/opt/python", "ro"),
         (str(node.node_root()), "/opt/node", "ro"),
         (sysconfig.get_path("purelib"), "/opt/mk0r/lib", "ro"),
         (str(ENVD), "/opt/mk0r/envd", "ro"),
         (str(_HERE / "inner.py"), "/opt/mk0r/inner.py", "ro"),
-        (str(plan.directory / "bin"), "/opt/mk0r/bin", "ro"),
-        (str(plan.directory / "home"), "/home/user", "rw"),
+        (str(directory / "bin"), "/opt/mk0r/bin", "ro"),
+        (str(directory / "home"), "/home/user", "rw"),
     ]
-    if plan.agent is not None:
-        plan.agent.mkdir(parents=True, exist_ok=True)
-        binds.append((str(plan.agent), "/opt/agent", "ro"))
     return binds
 
 

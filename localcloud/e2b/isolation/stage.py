@@ -108,7 +108,9 @@ def bwrap_command(spec: dict) -> list[str]:  # type: ignore[type-arg]
         command += ["--ro-bind" if how == "ro" else "--bind", source, target]
     for target, path in spec["links"]:
         command += ["--symlink", target, path]
-    command += ["--bind", spec["overlay"]["mount"], "/app", "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"]  # noqa: S108
+    if spec["overlay"]:
+        command += ["--bind", spec["overlay"]["mount"], "/app"]
+    command += ["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"]  # noqa: S108
     command += ["--tmpfs", "/run", "--dir", "/var/tmp", "--chdir", "/"]  # noqa: S108
     for name, value in spec["environment"].items():
         command += ["--setenv", name, value]
@@ -141,7 +143,8 @@ def build_root(spec: dict) -> None:  # type: ignore[type-arg]
         bind(source, root + target, how)
     for target, path in spec["links"]:
         os.symlink(target, root + path)  # noqa: PTH211
-    bind(spec["overlay"]["mount"], f"{root}/app", "rw")
+    if spec["overlay"]:
+        bind(spec["overlay"]["mount"], f"{root}/app", "rw")
     mount("proc", f"{root}/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
     for name in PROC_TO_COVER:  # kernel settings that root outside, which we may be, could write
         if os.path.exists(f"{root}/proc/{name}"):  # noqa: PTH110
@@ -201,7 +204,8 @@ def main() -> None:
     enter_user_namespace(also, 0, outside)
     die_with(spec["parent"])
     mount("none", "/", None, MS_REC | MS_PRIVATE)
-    mount_overlay(spec["overlay"])
+    if spec["overlay"]:
+        mount_overlay(spec["overlay"])
     if by_bwrap:
         os.execv(spec["bwrap"], bwrap_command(spec))  # noqa: S606
     child = os.fork()
