@@ -10,5 +10,6 @@ from mk0r.api import api
 urlpatterns = [
     path("api/", api.urls),
     path("admin/", admin.site.urls),
+    path("gateway/", include("gateway.urls")),
     path("", include("sessions_app.urls")),
 ]

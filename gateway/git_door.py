@@ -1,0 +1,232 @@
+"""The git door: smart HTTP for one session's one repository, with the platform's credential added.
+
+A sandbox and the session's owner authenticate with Basic (any user name; the password is the gateway token or the
+session's API key). Another session's repository is "not found" for them, as it is for everybody. Bodies pass through
+files, never through memory, and are bounded; a push is looked at before it is forwarded (`git_inspect`). Protocol:
+https://git-scm.com/docs/gitprotocol-http.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import shutil
+import tempfile
+from collections.abc import AsyncIterator
+from typing import IO, BinaryIO, cast
+
+import aiohttp
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
+from django.views.decorators.csrf import csrf_exempt
+
+from gateway.access import basic_password, session_of_owner
+from gateway.clients import client
+from gateway.database import in_database
+from gateway.git_inspect import Forbidden, inspect
+from gateway.pktline import BadFraming, Push, read_push, refusal
+from provisioning.models import Resource
+from sessions_app import events
+from sessions_app.models import Session
+
+log = logging.getLogger(__name__)
+
+MAX_PUSH = 200_000_000  # bytes, also the server's cap for this path
+MAX_ASK = 16_000_000  # bytes of a fetch's negotiation
+MAX_FETCH = 200_000_000  # bytes of an answer, spooled to a file first
+DEADLINE = 300.0  # seconds for the whole exchange with the upstream
+_PIECE = 64 * 1024
+_IN_MEMORY = 1_000_000
+_HOLDING = asyncio.Semaphore(4)  # pushes looked at at a time in one process; each may hold git processes and a file
+_SERVICES = {"git-upload-pack", "git-receive-pack"}
+
+
+class _Answer(Exception):
+    """The door answers by itself."""
+
+    def __init__(self, status: int, text: str) -> None:
+        super().__init__(text)
+        self.response = HttpResponse(text + "\n", status=status, content_type="text/plain; charset=utf-8")
+        if status == 401:
+            self.response["WWW-Authenticate"] = 'Basic realm="mk0r", charset="UTF-8"'
+
+
+@csrf_exempt
+async def info_refs(request: HttpRequest, slug: str) -> HttpResponseBase:
+    """`GET info/refs?service=…`: what the repository has."""
+    try:
+        _session, remote = await _admit(request, slug, "GET")
+        service = request.GET.get("service", "")
+        if service not in _SERVICES:
+            raise _Answer(403, "Only the smart protocol is served here.")
+        return await _forward(request, "GET", f"{remote}/info/refs?service={service}", None, MAX_ASK)
+    except _Answer as answer:
+        return answer.response
+
+
+@csrf_exempt
+async def upload_pack(request: HttpRequest, slug: str) -> HttpResponseBase:
+    """`POST git-upload-pack`: clone and fetch."""
+    try:
+        _session, remote = await _admit(request, slug, "POST")
+        with await _spooled(request, MAX_ASK) as body:
+            return await _forward(request, "POST", f"{remote}/git-upload-pack", body, MAX_FETCH)
+    except _Answer as answer:
+        return answer.response
+
+
+@csrf_exempt
+async def receive_pack(request: HttpRequest, slug: str) -> HttpResponseBase:
+    """`POST git-receive-pack`: push, once it was looked at."""
+    try:
+        session, remote = await _admit(request, slug, "POST")
+        if request.headers.get("content-encoding", "identity") != "identity":
+            raise _Answer(415, "A push must not be compressed as a whole.")
+        async with _HOLDING:
+            with await _spooled(request, MAX_PUSH, on_disk=True) as body:
+                return await _push(request, session, remote, body)
+    except _Answer as answer:
+        return answer.response
+
+
+async def _push(request: HttpRequest, session: Session, remote: str, body: BinaryIO) -> HttpResponseBase:
+    try:
+        push = read_push(body)
+    except BadFraming as error:
+        raise _Answer(400, f"This is not a push: {error}.") from None
+    try:
+        secrets = await _secrets(session)
+        await inspect(push, body, remote=remote, credential=settings.GITHUB_TOKEN, secrets=secrets)
+    except Forbidden as forbidden:
+        log.warning("gateway.push_refused session=%s reason=%s", session.slug, forbidden.reason)
+        return _refused(push, forbidden)
+    body.seek(0)
+    return await _forward(request, "POST", f"{remote}/git-receive-pack", body, MAX_ASK)
+
+
+def _refused(push: Push, forbidden: Forbidden) -> HttpResponse:
+    return HttpResponse(
+        refusal(push, forbidden.reason, str(forbidden)),
+        content_type="application/x-git-receive-pack-result",
+        headers={"Cache-Control": "no-cache"},
+    )
+
+
+@in_database
+def _secrets(session: Session) -> list[str]:
+    """Every value that must not reach a repository: the session's own, and the platform's in case one ever leaked."""
+    ours = (settings.ANTHROPIC_API_KEY, settings.GITHUB_TOKEN, settings.NEON_API_KEY, settings.RESEND_API_KEY)
+    return [*events.secrets_of(session), *(value for value in (*ours, settings.E2B_API_KEY) if len(value) >= 8)]
+
+
+@in_database
+def _repository(session: Session) -> str | None:
+    """`owner/name` of the session's repository once it exists."""
+    found = Resource.objects.filter(
+        session=session, provider="github", kind="repository", state=Resource.State.READY
+    ).first()
+    return found.external_id if found else None
+
+
+async def _admit(request: HttpRequest, slug: str, method: str) -> tuple[Session, str]:
+    """The session that knocks and the address of its repository."""
+    if request.method != method:
+        raise _Answer(405, f"This address takes {method} only.")
+    session = await session_of_owner(basic_password(request))
+    if session is None:
+        raise _Answer(401, "The password is the session's API key or gateway token; its session must be open.")
+    name = await _repository(session) if session.slug == slug else None
+    if name is None:
+        raise _Answer(404, "There is no such repository for you.")
+    return session, f"{settings.GITHUB_GIT_URL}/{name}.git"
+
+
+async def _spooled(request: HttpRequest, limit: int, *, on_disk: bool = False) -> BinaryIO:
+    """The request's body in a file of its own.
+
+    `on_disk` gives it a descriptor for git to read from, and no buffer here that would not know how far git has read.
+    """
+    made: IO[bytes] = tempfile.TemporaryFile(buffering=0) if on_disk else tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115
+    spool = cast("BinaryIO", made)
+
+    def copy() -> int:
+        shutil.copyfileobj(request, spool, _PIECE)
+        spool.flush()
+        size = spool.tell()
+        spool.seek(0)
+        return size
+
+    try:
+        if await asyncio.to_thread(copy) > limit:
+            raise _Answer(413, f"The request is larger than {limit // 1_000_000} MB.")
+    except BaseException:
+        spool.close()
+        raise
+    return spool
+
+
+async def _forward(request: HttpRequest, method: str, url: str, body: BinaryIO | None, limit: int) -> HttpResponseBase:
+    """Exchange with the upstream and answer from a file, so that its connection never waits for a slow client."""
+    answer = cast("BinaryIO", tempfile.SpooledTemporaryFile(_IN_MEMORY))  # noqa: SIM115 (closed by `_pieces`)
+    try:
+        async with asyncio.timeout(DEADLINE):
+            status, content_type = await _exchange(request, method, url, body, limit, answer)
+    except TimeoutError:
+        answer.close()
+        raise _Answer(504, "The repository did not answer in time.") from None
+    except (aiohttp.ClientError, OSError) as error:
+        answer.close()
+        log.warning("gateway.git_unreachable error=%s", type(error).__name__)
+        raise _Answer(502, "The repository could not be reached.") from None
+    except BaseException:
+        answer.close()
+        raise
+    answer.seek(0)
+    response = StreamingHttpResponse(_pieces(answer), status=status, content_type=content_type)
+    response["Cache-Control"] = "no-cache"
+    return response
+
+
+async def _exchange(
+    request: HttpRequest, method: str, url: str, body: BinaryIO | None, limit: int, answer: BinaryIO
+) -> tuple[int, str]:
+    headers = {"Accept-Encoding": "identity", "Authorization": _platform()}
+    headers |= {
+        name: request.headers[name]
+        for name in ("Content-Type", "Accept", "Git-Protocol", "Content-Encoding")
+        if name in request.headers and (body is not None or name in {"Accept", "Git-Protocol"})
+    }
+    async with client().request(
+        method, url, data=_read(body) if body is not None else None, headers=headers, allow_redirects=False
+    ) as upstream:
+        kind = upstream.content_type
+        if upstream.status != 200 or not kind.startswith("application/x-git-"):
+            log.warning("gateway.git_refused status=%d", upstream.status)
+            raise _Answer(502, f"The repository's host answered {upstream.status}.")
+        size = 0
+        async for piece in upstream.content.iter_chunked(_PIECE):
+            size += len(piece)
+            if size > limit:
+                raise _Answer(502, f"The answer is larger than {limit // 1_000_000} MB.")
+            answer.write(piece)
+        return upstream.status, kind
+
+
+def _platform() -> str:
+    """The platform's credential as an Authorization header, the way GitHub takes tokens of every kind."""
+    return aiohttp.encode_basic_auth("x-access-token", settings.GITHUB_TOKEN)
+
+
+async def _read(body: BinaryIO) -> AsyncIterator[bytes]:
+    while piece := body.read(_PIECE):
+        yield piece
+
+
+async def _pieces(answer: BinaryIO) -> AsyncIterator[bytes]:
+    try:
+        while piece := answer.read(_PIECE):
+            yield piece
+            await asyncio.sleep(0)
+    finally:
+        answer.close()
