@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from aiohttp import web
 
 from localcloud.cloud import Cloud, cloud_of
-from localcloud.e2b import control, envd_door, runtime
+from localcloud.e2b import control, envd_door, runtime, tree
 from localcloud.e2b.bodies import failure
 from localcloud.e2b.keys import SANDBOXES
 from localcloud.e2b.sandboxes import Ground, Sandboxes
@@ -22,15 +22,12 @@ try:
     from localcloud.e2b import ports
 except ImportError:
     ports = None
-try:
-    from localcloud.e2b import tree
-except ImportError:
-    tree = None
 
 log = logging.getLogger("localcloud.e2b")
 
 REGISTRY_HOST = "registry.npmjs.org"
 EMPTY = "base"
+FIRST_UNPRIVILEGED = 1024  # the user inside may not listen below it
 
 
 def compose(app: web.Application, cloud: Cloud) -> None:
@@ -67,7 +64,10 @@ def egress(cloud: Cloud) -> runtime.Egress:
     http = {cloud.config.port: (cloud.base_url, ("/posthog/",))}
     hosts = {REGISTRY_HOST}
     if gateway.hostname in {"127.0.0.1", "localhost", "::1"}:
-        http[gateway.port or 80] = (cloud.config.gateway_url, ("/gateway/",))
+        if (gateway.port or 80) >= FIRST_UNPRIVILEGED:
+            http[gateway.port or 80] = (cloud.config.gateway_url, ("/gateway/",))
+        else:
+            log.warning("sandboxes cannot reach the gateway at %s: its port is privileged", cloud.config.gateway_url)
     else:
         hosts.add(f"{gateway.hostname}:{gateway.port or (443 if gateway.scheme == 'https' else 80)}")
     return runtime.Egress(tcp={cloud.postgres_port: cloud.postgres_port}, http=http, hosts=frozenset(hosts))
@@ -91,27 +91,41 @@ class Supplies:
 
     def __init__(self, cloud: Cloud) -> None:
         self._cloud = cloud
-        self._trees: asyncio.Task[Any] | None = None
         self._mode: asyncio.Task[str] | None = None
-        self.agent: Path | None = None if tree is None else tree.agent_directory(cloud)
+        self._app: asyncio.Task[Path] | None = None
+        self._agent: asyncio.Task[None] | None = None
+        self._shares: dict[str, float] = {}
+        self.agent = tree.agent_root(cloud.directory)
 
     def start(self) -> None:
         """Begin to prepare; returns at once."""
-        self._mode = asyncio.create_task(
-            runtime.detect(self._cloud.config.isolation, self._cloud.directory / "sandboxes")
-        )
-        if tree is not None:
-            self._trees = asyncio.create_task(tree.prepare(self._cloud, self._progress))
+        self._app = asyncio.create_task(self._prepare_app())
+        self._agent = asyncio.create_task(self._prepare_agent(self._app))
+
+    async def _prepare_app(self) -> Path:
+        return await tree.prepare_app(self._cloud.directory, await self.mode(), self._progress)
+
+    async def _prepare_agent(self, first: asyncio.Task[Path]) -> None:
+        await asyncio.wait((first,))  # the starter project is waited for by people, and both want the same network
+        try:
+            await tree.prepare_agent(self._cloud.directory, self._progress)
+        except Exception:  # the sandboxes work without it, and what needs it says so
+            log.exception("the coding agent could not be installed; it is tried again at the next start")
+            self._cloud.notes["e2b"] = "The coding agent could not be installed; see the log."
 
     def _progress(self, what: str, share: float) -> None:
-        self._cloud.notes["e2b"] = f"{what}: {share:.0%}" if share < 1 else ""
+        self._shares[what] = share
+        pending = [f"{label} {part:.0%}" for label, part in self._shares.items() if part < 1]
+        if pending:
+            self._cloud.notes["e2b"] = f"Preparing: {', '.join(pending)}"
+        else:
+            self._cloud.notes.pop("e2b", None)
 
     async def mode(self) -> str:
         """The isolation in use. Raises `runtime.LaunchError` when the one asked for does not work here."""
-        if self._mode is None or (self._mode.done() and (self._mode.cancelled() or self._mode.exception())):
-            self._mode = asyncio.create_task(
-                runtime.detect(self._cloud.config.isolation, self._cloud.directory / "sandboxes")
-            )
+        if self._mode is None or _failed(self._mode):
+            wanted, directory = self._cloud.config.isolation, self._cloud.directory / "sandboxes"
+            self._mode = asyncio.create_task(runtime.detect(wanted, directory))
         return await asyncio.shield(self._mode)
 
     async def tree(self, template: str) -> Path | None:
@@ -119,20 +133,23 @@ class Supplies:
 
         When it could not be prepared (no network, say) this tries again, and then goes on without.
         """
-        if tree is None or template.startswith(EMPTY):
+        if template.startswith(EMPTY):
             return None
-        for _ in range(2):
-            if self._trees is None or (self._trees.done() and (self._trees.cancelled() or self._trees.exception())):
-                self._trees = asyncio.create_task(tree.prepare(self._cloud, self._progress))
-            try:
-                return (await asyncio.shield(self._trees)).app
-            except Exception:  # whatever went wrong, a sandbox without the starter is better than none
-                log.exception("the starter project could not be prepared")
-        return None
+        if self._app is None or _failed(self._app):
+            self._app = asyncio.create_task(self._prepare_app())
+        try:
+            return await asyncio.shield(self._app)
+        except Exception:  # whatever went wrong, a sandbox without the starter is better than none
+            log.exception("the starter project could not be prepared")
+            return None
 
     async def stop(self) -> None:
         """Give up what is still being prepared; the next start goes on."""
-        tasks = [task for task in (self._mode, self._trees) if task is not None]
+        tasks = [task for task in (self._mode, self._app, self._agent) if task is not None]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _failed(task: asyncio.Task[Any]) -> bool:
+    return task.done() and (task.cancelled() or task.exception() is not None)
