@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -22,6 +23,7 @@ from .paths import Paths, check_user
 CHUNK = 256 * 1024
 HTTP_CODES = {"invalid_argument": 400, "unauthenticated": 401, "permission_denied": 403, "not_found": 404}
 METADATA_HEADER = "x-metadata-"
+_FILENAME = re.compile(r'[;\s]filename="((?:[^"\\]|\\.)*)"')
 
 
 class FileService:
@@ -89,7 +91,7 @@ class FileService:
         async for part in await request.multipart():
             if not isinstance(part, BodyPartReader) or part.name != "file":
                 continue
-            path = request.query.get("path") or part.filename
+            path = request.query.get("path") or _filename(part)
             if not path:
                 raise RpcError("invalid_argument", "a file without a path: neither a query parameter nor a file name")
             if request.query.get("path") and written:
@@ -127,6 +129,12 @@ async def _replace(target: Path, chunks: AsyncIterator[bytes], metadata: dict[st
     except BaseException:
         temporary.unlink(missing_ok=True)  # noqa: ASYNC240 -- a local file, as quick as any other line
         raise
+
+
+def _filename(part: BodyPartReader) -> str:
+    """The whole file name of a part: it is a path here, of which form parsers keep the last piece or drop the root."""
+    found = _FILENAME.search(part.headers.get("Content-Disposition", ""))
+    return "" if found is None else re.sub(r"\\(.)", r"\1", found[1])
 
 
 def _mode(target: Path) -> int:
