@@ -20,7 +20,7 @@ from django.conf import settings
 from django.db import connection
 from django.http import HttpRequest
 from django.utils import timezone
-from ninja import Router, Schema
+from ninja import Router, Schema, Status
 from procrastinate.contrib.django.models import ProcrastinateWorker
 
 router = Router(tags=["health"])
@@ -48,7 +48,7 @@ class HealthOut(Schema):
 
 
 @router.get("", response={200: HealthOut, 503: HealthOut}, auth=None, summary="Health of each dependency")
-async def health(request: HttpRequest) -> tuple[int, dict[str, Any]]:  # noqa: ARG001
+async def health(request: HttpRequest) -> Status[dict[str, Any]]:  # noqa: ARG001
     """200 while sessions can be served, 503 otherwise, with the state of each dependency."""
     names = ["database", "channel_layer", "worker", *_VENDORS]
     vendors = [_vendor(str(getattr(settings, name))) for name in _VENDORS.values()]
@@ -59,7 +59,7 @@ async def health(request: HttpRequest) -> tuple[int, dict[str, Any]]:  # noqa: A
     down = not all(check["ok"] for check in checks.values())
     degraded = not all(vendor["ok"] for vendor in seen.values())
     status = "down" if down else "degraded" if degraded else "ok"
-    return 503 if down else 200, {"status": status, "checks": checks, "vendors": seen}
+    return Status(503 if down else 200, {"status": status, "checks": checks, "vendors": seen})
 
 
 async def _timed(check: Awaitable[None]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from channels.db import database_sync_to_async
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
-from ninja import Header, Query, Router
+from ninja import Header, Query, Router, Status
 
 from provisioning import services as provisioning
 from sessions_app import events, services, state, tokens
@@ -40,13 +40,13 @@ async def _db(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
 @router.post("", response={201: s.SessionBegunOut, 403: s.ErrorOut, 422: s.ErrorOut}, summary="Begin a session")
 async def session_begin(
     request: HttpRequest, idempotency_key: Annotated[str | None, Header(alias="Idempotency-Key")] = None
-) -> tuple[int, dict[str, Any]]:
+) -> Status[dict[str, Any]]:
     """Begin a session and provision its backend. The same `Idempotency-Key` again returns the same session and key."""
     authority = authority_of(request)
     key = _idempotency_key(request, authority, idempotency_key)
     session, body = await _db(_begin, authority, key)
     sessions.ensure(session.pk)
-    return 201, body
+    return Status(201, body)
 
 
 def _begin(authority: Authority, key: str | None) -> tuple[Session, dict[str, Any]]:
@@ -76,11 +76,11 @@ async def session_state(request: HttpRequest, slug: str) -> dict[str, Any]:
 
 
 @router.delete("/{slug}", response={202: s.AcceptedOut, 404: s.ErrorOut}, summary="End a session")
-async def session_end(request: HttpRequest, slug: str) -> tuple[int, dict[str, str]]:
+async def session_end(request: HttpRequest, slug: str) -> Status[dict[str, str]]:
     """Destroy everything the session owns. Asking again is harmless; the receipt tells how far it is."""
     session = await _db(lambda: _end(authority_of(request).session(slug)))
     sessions.ensure(session.pk)
-    return 202, {"state": session.state}
+    return Status(202, {"state": session.state})
 
 
 def _end(session: Session) -> Session:
@@ -156,23 +156,23 @@ async def event_list(
     response={202: s.TurnAcceptedOut, 422: s.ErrorOut, 429: s.ErrorOut} | _REFUSALS,
     summary="Send a prompt",
 )
-async def turn_submit(request: HttpRequest, slug: str, body: s.PromptIn) -> tuple[int, dict[str, int]]:
+async def turn_submit(request: HttpRequest, slug: str, body: s.PromptIn) -> Status[dict[str, int]]:
     """Have the agent work on a prompt. It waits by itself until the backend is there."""
     turn = await _db(lambda: services.turn_submit(authority_of(request).session(slug), body.prompt))
-    return 202, {"turn": turn.number}
+    return Status(202, {"turn": turn.number})
 
 
 @router.post("/{slug}/turns/current/cancel", response={202: s.TurnAcceptedOut} | _REFUSALS, summary="Stop the turn")
-async def turn_cancel(request: HttpRequest, slug: str) -> tuple[int, dict[str, int]]:
+async def turn_cancel(request: HttpRequest, slug: str) -> Status[dict[str, int]]:
     """Stop the turn under way. The files stay as they are at that moment."""
     turn = await _db(lambda: services.turn_cancel(authority_of(request).session(slug)))
     if turn is None:
         raise NotFound("Nothing is running that could be stopped.")
-    return 202, {"turn": turn.number}
+    return Status(202, {"turn": turn.number})
 
 
 @router.post("/{slug}/resources/{provider}/retry", response={202: s.AcceptedOut} | _REFUSALS, summary="Retry a leg")
-async def leg_retry(request: HttpRequest, slug: str, provider: s.ProviderName) -> tuple[int, dict[str, str]]:
+async def leg_retry(request: HttpRequest, slug: str, provider: s.ProviderName) -> Status[dict[str, str]]:
     """Try again to make a resource that failed. The others are left alone."""
 
     def retry() -> Session:
@@ -181,7 +181,7 @@ async def leg_retry(request: HttpRequest, slug: str, provider: s.ProviderName) -
         return session
 
     sessions.ensure((await _db(retry)).pk)
-    return 202, {"state": "planned"}
+    return Status(202, {"state": "planned"})
 
 
 # --- versions ---------------------------------------------------------------------------------------------------------
@@ -192,21 +192,21 @@ async def version_list(request: HttpRequest, slug: str) -> dict[str, Any]:
 
 
 @router.post("/{slug}/versions/{number}/restore", response={202: s.RestoreAcceptedOut} | _REFUSALS, summary="Jump")
-async def version_restore(request: HttpRequest, slug: str, number: int) -> tuple[int, dict[str, int]]:
+async def version_restore(request: HttpRequest, slug: str, number: int) -> Status[dict[str, int]]:
     """Put the app's files back to those of a version, as a new commit. Data in the database is not touched."""
     version = await _db(lambda: services.version_restore(authority_of(request).session(slug), number))
-    return 202, {"restores": version.number}
+    return Status(202, {"restores": version.number})
 
 
 @router.post("/{slug}/undo", response={202: s.RestoreAcceptedOut} | _REFUSALS, summary="Undo")
-async def undo(request: HttpRequest, slug: str) -> tuple[int, dict[str, int]]:
+async def undo(request: HttpRequest, slug: str) -> Status[dict[str, int]]:
     """Restore the version before the current one."""
     version = await _db(lambda: services.undo(authority_of(request).session(slug)))
-    return 202, {"restores": version.number}
+    return Status(202, {"restores": version.number})
 
 
 @router.post("/{slug}/redo", response={202: s.RestoreAcceptedOut} | _REFUSALS, summary="Redo")
-async def redo(request: HttpRequest, slug: str) -> tuple[int, dict[str, int]]:
+async def redo(request: HttpRequest, slug: str) -> Status[dict[str, int]]:
     """Restore the version the last undo left."""
     version = await _db(lambda: services.redo(authority_of(request).session(slug)))
-    return 202, {"restores": version.number}
+    return Status(202, {"restores": version.number})

@@ -94,6 +94,7 @@ class SessionConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         if self.session is None:
             raise NotBegun("There is no session on this connection yet. Send “begin” first.")
         converge = await _db(_carry_out, self.session, frame)
+        self._bell.set()  # whether or not the doorbell works: from now on something is in flight
         if converge:
             sessions.ensure(self.session.pk)
 

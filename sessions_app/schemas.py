@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from ninja import Schema
-from pydantic import ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 ProviderName = Literal["neon", "resend", "github", "posthog", "e2b"]
 
@@ -21,7 +21,7 @@ class PromptIn(Schema):
     prompt: str = Field(description="What to build or change, at most 20 000 characters")
 
 
-class _Out(Schema):
+class _Out(BaseModel):
     model_config = ConfigDict(extra="allow")
 
 

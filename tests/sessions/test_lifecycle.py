@@ -1,0 +1,116 @@
+"""The end of a session: by its owner, by its time, and with everything it owned proven gone."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from channels.db import database_sync_to_async
+from django.utils import timezone
+from procrastinate.contrib.django.models import ProcrastinateJob
+
+from sessions_app import events, services, state, tasks, tokens
+from sessions_app.models import Session
+from sessions_app.process import SessionTasks
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def _types(session: Session) -> list[str]:
+    return [event.type for event in events.after(session.pk, 0)]
+
+
+async def test_a_session_closes_only_when_all_it_owned_is_gone(session: Session, backend: Any) -> None:
+    owner = SessionTasks()
+    await owner.converge(session.pk)
+    assert await database_sync_to_async(services.session_end)(session)
+    assert not await database_sync_to_async(services.session_settle)(session.pk)
+    assert "session.closed" not in await database_sync_to_async(_types)(session)
+    await owner.converge(session.pk)
+    await session.arefresh_from_db()
+    assert session.state == "closed"
+    assert (await database_sync_to_async(_types)(session))[-1] == "session.closed"
+    receipt = await database_sync_to_async(state.receipt)(session)
+    assert [line["state"] for line in receipt] == ["gone"] * 5
+    assert all(line["deleted_at"] and line["verified_at"] for line in receipt)
+
+
+def test_ending_twice_ends_once_and_stops_the_turn(session: Session) -> None:
+    services.turn_submit(session, "a guest book")
+    assert services.session_end(session)
+    assert not services.session_end(session)
+    assert _types(session).count("session.closing") == 1
+    assert session.turns.get().cancel_requested
+    assert ProcrastinateJob.objects.filter(task_name=tasks.teardown.name, args__session_id=str(session.pk)).count() == 1
+
+
+def test_the_gateway_token_dies_with_the_session_and_the_key_still_reads_the_receipt(session: Session) -> None:
+    token, key = tokens.gateway_token(session), tokens.session_key(session)
+    assert tokens.resolve_gateway_token(token) == session
+    assert tokens.resolve_gateway_token(key) is None
+    assert tokens.resolve_session_key(token) is None
+    services.session_end(session)
+    assert tokens.resolve_gateway_token(token) is None
+    assert tokens.resolve_session_key(key) == session
+    Session.objects.filter(pk=session.pk).update(key_generation=2)
+    assert tokens.resolve_session_key(key) is None
+
+
+@pytest.mark.parametrize("token", ["", "mk0r_", "mk0rgw_", "mk0rgw_aaaaaaaaaaaa_" + "0" * 48, "é" * 70, "mk0rgw_\0"])
+def test_a_made_up_token_opens_nothing(session: Session, token: str) -> None:
+    assert tokens.resolve_gateway_token(token) is None
+    assert tokens.resolve_session_key(token) is None
+
+
+def test_expired_and_abandoned_sessions_are_ended_and_others_are_left(ada: Any, settings: Any) -> None:
+    expired, abandoned, prompted, fresh = (services.session_begin(ada.visitor) for _ in range(4))
+    long_ago = timezone.now() - timedelta(seconds=settings.MK0R_ABANDONED_TTL + 5)
+    Session.objects.filter(pk=expired.pk).update(expires_at=timezone.now() - timedelta(seconds=1))
+    Session.objects.filter(pk__in=[abandoned.pk, prompted.pk]).update(last_active_at=long_ago)
+    Session.objects.filter(pk=prompted.pk).update(prompted_at=long_ago)
+    assert set(tasks.close_due(timezone.now().timestamp())) == {expired.slug, abandoned.slug}
+    fresh.refresh_from_db()
+    prompted.refresh_from_db()
+    assert (fresh.state, prompted.state) == ("open", "open")
+
+
+def test_a_teardown_whose_job_gave_up_is_taken_up_again_an_hour_later(session: Session) -> None:
+    services.session_end(session)
+    jobs = ProcrastinateJob.objects.filter(task_name=tasks.teardown.name, args__session_id=str(session.pk))
+    services.teardowns_resume()
+    assert jobs.count() == 1
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE procrastinate_jobs SET status = 'failed' WHERE id = %s", [jobs.get().pk])
+    services.teardowns_resume()
+    assert jobs.count() == 1
+    events.Event.objects.filter(session=session).update(at=timezone.now() - timedelta(hours=2))
+    services.teardowns_resume()
+    assert jobs.count() == 2
+
+
+async def test_two_callers_join_one_task_and_a_request_meanwhile_runs_once_more(session: Session, backend: Any) -> None:
+    owner = SessionTasks()
+    backend.gate = asyncio.Event()
+    waits = [asyncio.create_task(owner.converge(session.pk))]
+    await asyncio.sleep(0.05)
+    waits += [asyncio.create_task(owner.converge(session.pk)) for _ in range(2)]
+    await asyncio.sleep(0.05)
+    assert backend.converged == 1
+    waits[0].cancel()
+    backend.gate.set()
+    await asyncio.gather(*waits[1:])
+    assert backend.converged == 2
+
+
+async def test_closing_waits_for_what_runs(session: Session, backend: Any) -> None:
+    owner = SessionTasks()
+    backend.gate = asyncio.Event()
+    owner.ensure(session.pk)
+    await asyncio.sleep(0.02)
+    asyncio.get_running_loop().call_later(0.1, backend.gate.set)
+    await owner.close()
+    assert not await session.resources.exclude(state="ready").aexists()
