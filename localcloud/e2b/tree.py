@@ -141,7 +141,7 @@ async def prepare_agent(directory: Path, progress: Progress) -> Path:
 async def _build_agent(version: Path, progress: Progress) -> None:
     fresh = version.with_name(f"{version.name}.tmp")
     await asyncio.to_thread(shutil.rmtree, fresh, ignore_errors=True)
-    fresh.mkdir(parents=True)  # noqa: ASYNC240
+    fresh.mkdir(parents=True)
     manifest = {"name": "agent", "private": True, "dependencies": dict([CLAUDE, PLAYWRIGHT])}
     (fresh / "package.json").write_text(json.dumps(manifest))
 
@@ -191,7 +191,7 @@ def _point(link: Path, target: str) -> None:
 @contextlib.asynccontextmanager
 async def _only_one(root: Path, what: str) -> AsyncIterator[None]:
     """Hold the lock of one tree among all processes; the kernel frees it when its holder dies."""
-    root.mkdir(parents=True, exist_ok=True)
+    root.mkdir(parents=True, exist_ok=True)  # noqa: ASYNC240 - one call
     with (root / f".{what}.lock").open("w") as file:
         while True:
             try:
