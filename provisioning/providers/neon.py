@@ -68,6 +68,24 @@ class _ConnectionUri(pydantic.BaseModel):
     uri: str
 
 
+class _Branch(pydantic.BaseModel):
+    id: Identifier
+    default: bool = False
+
+
+class _Branches(pydantic.BaseModel):
+    branches: list[_Branch] = pydantic.Field(min_length=1)
+
+
+class _Database(pydantic.BaseModel):
+    name: Identifier
+    owner_name: Identifier
+
+
+class _Databases(pydantic.BaseModel):
+    databases: list[_Database] = pydantic.Field(min_length=1)
+
+
 class _Operation(pydantic.BaseModel):
     status: str
 
@@ -164,9 +182,17 @@ class Project(Step):
         return sorted(mine, key=lambda one: (one.created_at is None, one.created_at and one.created_at.timestamp()))
 
     async def adopt(self, order: Order, found: Found) -> Made:  # noqa: ARG002 - the contract's shape
-        path = f"/projects/{found.external_id}/connection_uri"
-        params = {"database_name": DATABASE, "role_name": ROLE}
-        answer = await self._api.call(Verb.READ, "connection_uri", "GET", path, _ConnectionUri, params=params)
+        """Ask for the connection of the database that is there, whatever it came to be called."""
+        path = f"/projects/{found.external_id}"
+        listed = await self._api.call(Verb.READ, "list_branches", "GET", f"{path}/branches", _Branches)
+        branch = next((one for one in listed.branches if one.default), listed.branches[0])
+        held = await self._api.call(
+            Verb.READ, "list_databases", "GET", f"{path}/branches/{branch.id}/databases", _Databases
+        )
+        params = {"database_name": held.databases[0].name, "role_name": held.databases[0].owner_name}
+        answer = await self._api.call(
+            Verb.READ, "connection_uri", "GET", f"{path}/connection_uri", _ConnectionUri, params=params
+        )
         return self._made(found.external_id, answer.uri, "connection_uri")
 
     async def finish(self, order: Order, made: Made) -> None:  # noqa: ARG002 - the contract's shape
