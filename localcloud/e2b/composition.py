@@ -11,17 +11,12 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from localcloud.cloud import Cloud, PreviewHandler, cloud_of
-from localcloud.e2b import control, envd_door, runtime, tree
+from localcloud.cloud import Cloud, cloud_of
+from localcloud.e2b import control, envd_door, ports, runtime, tree
 from localcloud.e2b.bodies import failure
 from localcloud.e2b.keys import SANDBOXES
 from localcloud.e2b.sandboxes import Ground, Sandboxes
 from localcloud.faults import operation
-
-try:
-    from localcloud.e2b import ports
-except ImportError:
-    ports = None
 
 log = logging.getLogger("localcloud.e2b")
 
@@ -45,9 +40,7 @@ def compose(app: web.Application, cloud: Cloud) -> None:
     cloud.error_bodies["e2b"] = failure
     cloud.envd_handler = by_header
     app.add_routes(control.routes())
-    if ports is not None:
-        ports.setup(app, cloud)
-    cloud.preview_handler = _with_envd(cloud.preview_handler)
+    ports.setup(app, cloud)
 
     async def life(_app: web.Application) -> AsyncIterator[None]:
         await sandboxes.open()
@@ -72,19 +65,6 @@ def egress(cloud: Cloud) -> runtime.Egress:
     else:
         hosts.add(f"{gateway.hostname}:{gateway.port or (443 if gateway.scheme == 'https' else 80)}")
     return runtime.Egress(tcp={cloud.postgres_port: cloud.postgres_port}, http=http, hosts=frozenset(hosts))
-
-
-def _with_envd(ports_handler: PreviewHandler | None) -> PreviewHandler:
-    """Traffic named by host: envd's own port goes to envd, the rest to the ports."""
-
-    async def by_host(request: web.Request, sandbox_id: str, port: int) -> web.StreamResponse:
-        if port == envd_door.ENVD_PORT:
-            return await envd_door.serve(request, sandbox_id)
-        return (
-            envd_door.not_found(sandbox_id) if ports_handler is None else await ports_handler(request, sandbox_id, port)
-        )
-
-    return by_host
 
 
 @operation("e2b", "envd")

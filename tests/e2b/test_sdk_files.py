@@ -87,7 +87,7 @@ async def test_an_upload_that_breaks_off_leaves_the_old_file(cloud: CloudUnderTe
 
 
 async def test_what_is_not_there_or_not_a_file_is_said(sandbox: AsyncSandbox) -> None:
-    with pytest.raises(FileNotFoundException, match="none.txt. does not exist"):
+    with pytest.raises(FileNotFoundException, match=r"none\.txt. does not exist"):
         await sandbox.files.read("/app/none.txt")
     with pytest.raises(InvalidArgumentException, match="is a directory"):
         await sandbox.files.read("/app")

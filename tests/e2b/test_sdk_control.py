@@ -1,0 +1,239 @@
+"""The control plane through the unmodified SDK: made, found, listed, timed, paused, resumed, killed."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+import pytest
+from e2b import (
+    AsyncSandbox,
+    AuthenticationException,
+    Sandbox,
+    SandboxException,
+    SandboxQuery,
+    SandboxState,
+)
+from e2b.exceptions import SandboxNotFoundException, SandboxNotRunningException
+
+from tests.fixtures.cloud import CloudUnderTest
+
+
+async def listed(e2b_options: dict[str, Any], query: SandboxQuery | None = None, **options: Any) -> list[Any]:
+    pages = AsyncSandbox.list(query=query, **options, **e2b_options)
+    found = []
+    while pages.has_next:
+        found += await pages.next_items()
+    return found
+
+
+async def test_a_new_sandbox_is_described_and_in_the_ledger(cloud: CloudUnderTest, make_sandbox, e2b_options) -> None:
+    sandbox = await make_sandbox(metadata={"name": "mk0r-ada", "mk0r": "1"}, timeout=100)
+    assert sandbox.sandbox_id[0] == "i"
+    assert len(sandbox.sandbox_id) == 21
+    assert sandbox.sandbox_id.isalnum()
+    assert sandbox.get_host(5173) == f"5173-{sandbox.sandbox_id}.localhost:{cloud.port}"
+    assert await sandbox.is_running()
+    info = await sandbox.get_info()
+    assert (info.sandbox_id, info.state, info.metadata) == (
+        sandbox.sandbox_id, SandboxState.RUNNING, {"name": "mk0r-ada", "mk0r": "1"},
+    )  # fmt: skip
+    assert 90 < (info.end_at - datetime.now(UTC)).total_seconds() < 101
+    assert [row["id"] for row in cloud.live(vendor="e2b", kind="sandbox", name="mk0r-ada")] == [sandbox.sandbox_id]
+
+
+async def test_a_killed_sandbox_is_gone_everywhere(cloud: CloudUnderTest, make_sandbox, e2b_options) -> None:
+    sandbox = await make_sandbox()
+    assert await sandbox.kill() is True
+    assert await sandbox.kill() is False
+    assert await sandbox.is_running() is False
+    with pytest.raises(SandboxNotRunningException, match="The sandbox was not found"):
+        await sandbox.commands.run("true")
+    with pytest.raises(SandboxNotRunningException):
+        await sandbox.files.read("/app/x")
+    with pytest.raises(SandboxNotFoundException):
+        await AsyncSandbox.connect(sandbox.sandbox_id, **e2b_options)
+    with pytest.raises(SandboxNotFoundException):
+        await sandbox.get_info()
+    assert not cloud.live(vendor="e2b", id=sandbox.sandbox_id)
+    assert cloud.ledger(vendor="e2b", id=sandbox.sandbox_id)[0]["deleted_at"]
+    assert not (cloud.var / "cloud" / "sandboxes" / sandbox.sandbox_id).exists()
+
+
+async def test_the_same_idempotency_key_gives_the_same_sandbox(cloud: CloudUnderTest, make_sandbox) -> None:
+    wanted = {"idempotency_key": "mk0r-once", "metadata": {"name": "mk0r-once"}}
+    first, again = await asyncio.gather(make_sandbox(**wanted), make_sandbox(**wanted))
+    assert first.sandbox_id == again.sandbox_id
+    assert len(cloud.ledger(vendor="e2b", name="mk0r-once")) == 1
+    with pytest.raises(SandboxException, match="422"):
+        await make_sandbox(idempotency_key="mk0r-once", metadata={"name": "other"})
+    await first.kill()
+    anew = await make_sandbox(**wanted)
+    assert anew.sandbox_id != first.sandbox_id
+
+
+async def test_metadata_finds_a_sandbox_whatever_it_holds(make_sandbox, e2b_options) -> None:
+    awkward = {"app": "mk0r-abc def", "a&b=c": "100% ü"}
+    sandbox = await make_sandbox(metadata=awkward)
+    await make_sandbox(metadata={"app": "another"})
+    found = await listed(e2b_options, SandboxQuery(metadata=awkward))
+    assert [info.sandbox_id for info in found] == [sandbox.sandbox_id]
+    assert found[0].metadata == awkward
+    assert await listed(e2b_options, SandboxQuery(metadata={"app": "mk0r-abc"})) == []
+
+
+async def test_lists_come_in_pages_and_in_order(cloud: CloudUnderTest, make_sandbox, e2b_options) -> None:
+    made = [(await make_sandbox(metadata={"page": "yes"})).sandbox_id for _ in range(3)]
+    query = SandboxQuery(metadata={"page": "yes"})
+    pages = AsyncSandbox.list(query=query, limit=2, **e2b_options)
+    assert [info.sandbox_id for info in await pages.next_items()] == made[:0:-1]
+    assert pages.has_next
+    assert [info.sandbox_id for info in await pages.next_items()] == made[:1]
+    assert not pages.has_next
+    assert [info.sandbox_id for info in await listed(e2b_options, query, order="asc", limit=1)] == made
+    async with httpx.AsyncClient(headers={"X-API-KEY": cloud.keys["e2b"]}) as client:
+        answer = await client.get(f"{cloud.base_url}/e2b/v2/sandboxes", params={"limit": 1})
+        assert int(answer.headers["X-Total-Running"]) >= 3
+        for bad in ({"limit": 0}, {"limit": "x"}, {"state": "dead"}, {"nextToken": "?"}, {"startedAfter": "soon"}):
+            refused = await client.get(f"{cloud.base_url}/e2b/v2/sandboxes", params=bad)
+            assert (refused.status_code, refused.json()["code"]) == (400, 400)
+
+
+async def test_a_pause_keeps_files_and_processes(make_sandbox, e2b_options) -> None:
+    sandbox = await make_sandbox(metadata={"nap": "1"})
+    await sandbox.files.write("/app/kept", "yes")
+    handle = await sandbox.commands.run(
+        "while :; do date +%s%N >> ~/beat; sleep 0.05; done", background=True, timeout=0
+    )
+    assert await sandbox.pause() is True
+    assert await sandbox.pause() is False
+    states = {info.sandbox_id: info.state for info in await listed(e2b_options, SandboxQuery(metadata={"nap": "1"}))}
+    assert states == {sandbox.sandbox_id: SandboxState.PAUSED}
+    assert await listed(e2b_options, SandboxQuery(metadata={"nap": "1"}, state=[SandboxState.RUNNING])) == []
+    assert await sandbox.is_running() is False
+    paused_at = time.time_ns()
+    await asyncio.sleep(0.5)
+    resumed_at = time.time_ns()
+    again = await AsyncSandbox.connect(sandbox.sandbox_id, timeout=60, **e2b_options)
+    assert await again.files.read("/app/kept") == "yes"
+    await asyncio.sleep(0.3)
+    beats = [int(line) for line in (await again.files.read("beat")).split()]
+    assert [beat for beat in beats if paused_at + 5e7 < beat < resumed_at] == []
+    assert beats[-1] > resumed_at
+    assert handle.pid in {process.pid for process in await again.commands.list()}
+
+
+async def test_a_pause_without_memory_keeps_files_only(make_sandbox) -> None:
+    sandbox = await make_sandbox()
+    await sandbox.files.write("/app/kept", "yes")
+    await sandbox.commands.run("sleep 300", background=True, timeout=0)
+    assert await sandbox.pause(keep_memory=False) is True
+    await sandbox.connect()
+    assert await sandbox.files.read("/app/kept") == "yes"
+    assert await sandbox.commands.list() == []
+
+
+async def test_traffic_wakes_a_sandbox_that_asked_for_it(make_sandbox) -> None:
+    sandbox = await make_sandbox(lifecycle={"on_timeout": "pause", "auto_resume": True})
+    await sandbox.pause()
+    assert (await sandbox.commands.run("echo awake")).stdout == "awake\n"
+    assert (await sandbox.get_info()).state is SandboxState.RUNNING
+
+
+async def test_the_timeout_ends_a_sandbox(cloud: CloudUnderTest, make_sandbox) -> None:
+    sandbox = await make_sandbox(timeout=60)
+    await sandbox.set_timeout(1)
+    deadline = time.monotonic() + 6
+    while await sandbox.is_running():
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.1)
+    await asyncio.sleep(0.3)
+    assert not cloud.live(vendor="e2b", id=sandbox.sandbox_id)
+
+
+async def test_the_timeout_pauses_where_that_was_asked_for(make_sandbox) -> None:
+    sandbox = await make_sandbox(timeout=1, lifecycle={"on_timeout": "pause"})
+    deadline = time.monotonic() + 6
+    while (await sandbox.get_info()).state is not SandboxState.PAUSED:
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.1)
+
+
+async def test_connecting_extends_the_time_and_never_shortens_it(make_sandbox) -> None:
+    sandbox = await make_sandbox(timeout=100)
+    first = (await sandbox.get_info()).end_at
+    await sandbox.connect(timeout=10)
+    assert (await sandbox.get_info()).end_at == first
+    await sandbox.connect(timeout=500)
+    assert (await sandbox.get_info()).end_at > first
+    await sandbox.set_timeout(50)
+    assert (await sandbox.get_info()).end_at < first
+
+
+async def test_a_command_in_flight_learns_that_its_sandbox_was_killed(make_sandbox) -> None:
+    sandbox = await make_sandbox()
+    handle = await sandbox.commands.run("sleep 60", background=True, timeout=0)
+    await sandbox.kill()
+    with pytest.raises(SandboxNotRunningException):
+        await asyncio.wait_for(handle.wait(), 5)
+
+
+async def test_keys_are_checked(cloud: CloudUnderTest, sandbox: AsyncSandbox, e2b_options) -> None:
+    with pytest.raises(AuthenticationException, match="Invalid API key format"):
+        await AsyncSandbox.create("base", **{**e2b_options, "api_key": "mallory"})
+    with pytest.raises(AuthenticationException, match="Cannot get the team"):
+        await AsyncSandbox.create("base", **{**e2b_options, "api_key": "e2b_" + "0" * 40})
+    routing = {"E2b-Sandbox-Id": sandbox.sandbox_id, "E2b-Sandbox-Port": "49983"}
+    async with httpx.AsyncClient(headers=routing, base_url=cloud.base_url) as client:
+        for headers in ({}, {"X-Access-Token": "0" * 64}):
+            answer = await client.get("/files", params={"path": "/etc/passwd"}, headers=headers)
+            assert answer.status_code == 401
+            assert answer.json()["message"].startswith("unauthorized access")
+        assert (await client.get("/health")).status_code == 204
+        inside = await client.post("/init", json={}, headers={"X-Access-Token": sandbox._envd_access_token})
+        assert inside.status_code == 403
+
+
+async def test_one_sandbox_does_not_open_another_by_its_token(cloud: CloudUnderTest, make_sandbox) -> None:
+    ada, ben = await make_sandbox(), await make_sandbox()
+    headers = {"E2b-Sandbox-Id": ada.sandbox_id, "X-Access-Token": ben._envd_access_token}
+    async with httpx.AsyncClient(headers=headers, base_url=cloud.base_url) as client:
+        assert (await client.get("/files", params={"path": "/etc/passwd"})).status_code == 401
+
+
+async def test_what_cannot_be_understood_is_refused(cloud: CloudUnderTest, e2b_options) -> None:
+    with pytest.raises(SandboxException, match="404: template 'nothing' not found"):
+        await AsyncSandbox.create("nothing", **e2b_options)
+    headers = {"X-API-KEY": cloud.keys["e2b"]}
+    async with httpx.AsyncClient(headers=headers, base_url=f"{cloud.base_url}/e2b") as client:
+        for body in (
+            {},
+            {"templateID": 5},
+            {"templateID": "base", "timeout": -1},
+            {"templateID": "base", "timeout": "5"},
+            {"templateID": "base", "timeout": 90000},
+            {"templateID": "base", "metadata": {"a": 1}},
+            {"templateID": "base", "envVars": {"A=B": "c"}},
+            [],
+        ):
+            answer = await client.post("/v2/sandboxes", json=body)
+            assert (answer.status_code, answer.json()["code"]) == (400, 400), body
+        broken = await client.post("/v2/sandboxes", content=b"{", headers={"Content-Type": "application/json"})
+        assert broken.status_code == 400
+        missing = await client.delete("/sandboxes/inobody")
+        assert missing.status_code == 404
+        assert missing.json()["message"] == "Sandbox \"inobody\" doesn't exist or you don't have access to it"
+        assert (await client.get("/templates/aliases/mk0r")).json()["templateID"] == "mk0r"
+        assert (await client.get("/templates/aliases/unknown")).status_code == 404
+        assert (await client.post("/sandboxes/inobody/fork", json={})).status_code == 501
+
+
+def test_the_sync_sdk_makes_and_kills(cloud: CloudUnderTest, e2b_options) -> None:
+    sandbox = Sandbox.create("base", timeout=60, **e2b_options)
+    assert sandbox.is_running()
+    assert Sandbox.connect(sandbox.sandbox_id, **e2b_options).sandbox_id == sandbox.sandbox_id
+    assert sandbox.kill() is True
+    assert sandbox.is_running() is False
