@@ -11,5 +11,6 @@ urlpatterns = [
     path("api/", api.urls),
     path("admin/", admin.site.urls),
     path("gateway/", include("gateway.urls")),
+    path("gateway/", include("gateway.urls")),
     path("", include("sessions_app.urls")),
 ]
