@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -109,11 +110,19 @@ class Supplies:
 
     def _progress(self, what: str, share: float) -> None:
         self._shares[what] = share
+        self._publish()
         pending = [f"{label} {part:.0%}" for label, part in self._shares.items() if part < 1]
         if pending:
             self._cloud.notes["e2b"] = f"Preparing: {', '.join(pending)}"
         else:
             self._cloud.notes.pop("e2b", None)
+
+    def _publish(self) -> None:
+        """Leave the percentages in `progress.json`, for whoever started us to show."""
+        path = self._cloud.directory / "progress.json"
+        temporary = path.with_suffix(".tmp")
+        temporary.write_text(json.dumps({label: int(part * 100) for label, part in self._shares.items()}))
+        temporary.replace(path)
 
     async def mode(self) -> str:
         """The isolation in use. Raises `runtime.LaunchError` when the one asked for does not work here."""
