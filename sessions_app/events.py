@@ -46,6 +46,12 @@ class _Data(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
+class _FromLog(_Data):
+    """Payload of an event made from lines of the agent's own log; `uuids` are those lines' names."""
+
+    uuids: list[str] | None = None
+
+
 class Problem(BaseModel):
     """Why something failed, in words a person understands."""
 
@@ -105,14 +111,14 @@ class TurnStarted(_Data):
     prompt: str
 
 
-class AgentText(_Data):
+class AgentText(_FromLog):
     """Words of the agent, coalesced by their writer to at most ten events a second."""
 
     turn: Number
     text: str
 
 
-class AgentTool(_Data):
+class AgentTool(_FromLog):
     """The agent uses a tool."""
 
     turn: Number
@@ -122,7 +128,7 @@ class AgentTool(_Data):
     input: dict[str, Any] = Field(default_factory=dict)
 
 
-class AgentResult(_Data):
+class AgentResult(_FromLog):
     """What a tool answered."""
 
     turn: Number
@@ -139,7 +145,7 @@ class VersionCreated(_Data):
     message: str
 
 
-class TurnFinished(_Data):
+class TurnFinished(_FromLog):
     """A turn came to its end."""
 
     turn: Number
@@ -149,7 +155,7 @@ class TurnFinished(_Data):
     summary: str
 
 
-class Notice(_Data):
+class Notice(_FromLog):
     """Something the visitor should know."""
 
     level: Literal["info", "warning", "error"]

@@ -1,4 +1,4 @@
-"""What the gateway tests share: the product behind a real listening socket, upstreams of our own making, and sessions."""
+"""What the gateway tests share: the product behind a listening socket, upstreams of our own making, and sessions."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import base64
 import os
 import subprocess
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -230,7 +230,7 @@ async def git_host(tmp_path: Path, settings: Any) -> AsyncIterator[GitHost]:
 
 
 @pytest.fixture
-def git(tmp_path: Path) -> Iterator[Callable[..., Awaitable[subprocess.CompletedProcess[str]]]]:
+def git(tmp_path: Path) -> Callable[..., Awaitable[subprocess.CompletedProcess[str]]]:
     """Runs git as a person's machine would, without blocking the servers of the test."""
 
     async def run(*args: str, cwd: Path | None = None, ok: bool = True) -> subprocess.CompletedProcess[str]:
@@ -240,4 +240,4 @@ def git(tmp_path: Path) -> Iterator[Callable[..., Awaitable[subprocess.Completed
         assert not ok or done.returncode == 0, done.stderr
         return done
 
-    yield run
+    return run
