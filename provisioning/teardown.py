@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 
 from channels.db import database_sync_to_async
 from django.utils import timezone
 
 from provisioning import ledger, words
-from provisioning.exceptions import NotConfigured, ProvisioningError, VendorError
+from provisioning.exceptions import ProvisioningError, VendorError
 from provisioning.models import Resource
 from provisioning.outcome import Outcome, Verb
 from provisioning.providers.base import Made, Step
@@ -23,6 +24,7 @@ from provisioning.shielding import to_the_end
 log = logging.getLogger(__name__)
 
 QUICK_TRIES = 3  # within one call, before the row is put off
+BUSY_PATIENCE = 10.0  # seconds for a vendor that is still working on the very thing (Neon answers 423 until it is done)
 _ROUNDS = 3
 
 
@@ -46,16 +48,17 @@ async def destroy(row: Resource) -> None:
 async def _destroy_with_patience(row: Resource, step: Step) -> None:
     """Deletes and reads may be repeated freely."""
     step.check()
-    for quick in range(QUICK_TRIES):
+    tries, until = 0, time.monotonic() + BUSY_PATIENCE
+    while True:
         try:
             return await _destroy_and_prove(row, step)
-        except NotConfigured:
-            raise
         except VendorError as error:
-            if quick == QUICK_TRIES - 1 or error.status in {401, 403} or (error.retry_after or 0.0) > 2.0:
+            tries += 1
+            busy = error.status == 423 and time.monotonic() < until
+            hopeless = error.status in {401, 403} or (error.retry_after or 0.0) > 2.0
+            if hopeless or (tries >= QUICK_TRIES and not busy):
                 raise
-            await asyncio.sleep(max(error.retry_after or 0.0, 0.3 * 2**quick))
-    return None
+            await asyncio.sleep(max(error.retry_after or 0.0, 0.3 * 2 ** min(tries - 1, 2)))
 
 
 async def _destroy_and_prove(row: Resource, step: Step) -> None:

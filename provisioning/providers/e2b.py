@@ -25,6 +25,7 @@ from e2b.sandbox.sandbox_api import SandboxNetworkOpts, SandboxNetworkUpdate
 from provisioning import http
 from provisioning.exceptions import SandboxLost, VendorError
 from provisioning.outcome import Outcome, Seen, Verb, Wire, classify
+from provisioning.providers import e2b_cap
 from provisioning.providers.base import Found, Made, Order, Step, is_loopback, require
 from provisioning.secrets import Secret
 
@@ -34,6 +35,8 @@ _SANDBOX_ID = re.compile(r"[a-z0-9]{1,64}\Z")
 _DOMAIN = re.compile(r"[A-Za-z0-9.-]{1,200}(:[0-9]{1,5})?\Z")
 _REGISTRY_HOSTS = ("registry.npmjs.org",)
 _ANYWHERE = "0.0.0.0/0"
+
+e2b_cap.install()
 
 
 def _connection(total: float) -> dict[str, Any]:

@@ -97,7 +97,8 @@ def test_node_reads_the_same(tmp_path: Path, candidates: list[str]) -> None:
         pytest.skip("no Node on this machine")
     entries = written(candidates)
     (tmp_path / ".env").write_text(render({name: Secret(value) for name, value in entries.items()}))
-    script = "const fs=require('fs');const u=require('util');console.log(JSON.stringify(u.parseEnv(fs.readFileSync('.env','utf8'))))"
+    read = "require('util').parseEnv(require('fs').readFileSync('.env', 'utf8'))"
+    script = f"console.log(JSON.stringify({read}))"
     shown = subprocess.run([binary, "-e", script], cwd=tmp_path, capture_output=True, check=True, text=True).stdout
     assert json.loads(shown) == entries
 
