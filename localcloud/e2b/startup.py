@@ -1,6 +1,7 @@
 """The template's start command: started through envd as soon as a sandbox is up, and again whenever it ends.
 
-It is what serves the preview. Its output goes to `~/.mk0r/dev-server.log` inside, which begins anew past 2 MB.
+It is what serves the preview: the `dev` script of `/app`, run by Node itself, which takes 50 MB less than npm. Its
+output goes to `~/.mk0r/dev-server.log` inside, which begins anew past 2 MB.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ log = logging.getLogger("localcloud.e2b")
 TAG = "start-command"
 SCRIPT = """mkdir -p "$HOME/.mk0r" && log="$HOME/.mk0r/dev-server.log"
 [ "$(wc -c < "$log" 2>/dev/null || echo 0)" -gt 2000000 ] && mv "$log" "$log.1"
-exec npm run dev >> "$log" 2>&1 < /dev/null"""
+exec node --run dev >> "$log" 2>&1 < /dev/null"""
 FIRST_PAUSE, LONGEST_PAUSE, STEADY_SECONDS = 0.5, 15.0, 20.0
 _HEADER = struct.Struct(">BI")
 

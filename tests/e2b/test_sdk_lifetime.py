@@ -1,0 +1,94 @@
+"""What becomes of sandboxes when localcloud stops, is killed, or runs where nothing can be isolated."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from e2b import AsyncSandbox, Sandbox
+from e2b.exceptions import SandboxNotFoundException, SandboxNotRunningException
+
+from tests.fixtures.cloud import CloudUnderTest, run_cloud
+
+
+def options_of(cloud: CloudUnderTest) -> dict[str, Any]:
+    return {"api_key": cloud.keys["e2b"], "api_url": f"{cloud.base_url}/e2b", "sandbox_url": cloud.base_url}
+
+
+def marked(sandbox_id: str) -> list[int]:
+    """Processes of this machine that belong to a sandbox."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                environment = (entry / "environ").read_bytes()
+            except OSError:
+                continue
+            if f"MK0R_SANDBOX_ID={sandbox_id}".encode() in environment:
+                found.append(int(entry.name))
+    return found
+
+
+def wait_until_gone(sandbox_id: str, seconds: float = 8.0) -> None:
+    deadline = time.monotonic() + seconds
+    while marked(sandbox_id):
+        assert time.monotonic() < deadline, "processes of the sandbox are left"
+        time.sleep(0.1)
+
+
+@pytest.mark.parametrize("mode", ["auto", "plain"])
+@pytest.mark.parametrize("kill", [False, True], ids=["stopped", "killed"])
+def test_no_sandbox_outlives_its_localcloud(tmp_path: Path, mode: str, kill: bool) -> None:
+    with run_cloud(tmp_path, environment={"MK0R_ISOLATION": mode}) as cloud:
+        options = options_of(cloud)
+        sandbox = Sandbox.create("base", timeout=300, metadata={"name": "mk0r-left"}, **options)
+        sandbox.commands.run("setsid nohup sleep 600 > /dev/null 2>&1 < /dev/null & echo started")
+        assert marked(sandbox.sandbox_id)
+        cloud.stop(kill=kill)
+        wait_until_gone(sandbox.sandbox_id)
+        cloud.start()
+        assert not cloud.live(vendor="e2b", kind="sandbox")
+        assert cloud.ledger(vendor="e2b", name="mk0r-left")
+        with pytest.raises(SandboxNotFoundException):
+            Sandbox.connect(sandbox.sandbox_id, **options)
+        with pytest.raises(SandboxNotRunningException, match="The sandbox was not found"):
+            sandbox.commands.run("true")
+        assert not (cloud.var / "cloud" / "sandboxes" / sandbox.sandbox_id).exists()
+
+
+async def test_without_isolation_the_same_paths_mean_the_sandbox(tmp_path: Path) -> None:
+    with run_cloud(tmp_path, environment={"MK0R_ISOLATION": "plain"}) as cloud:
+        sandbox = await AsyncSandbox.create("base", timeout=300, envs={"COLOUR": "green"}, **options_of(cloud))
+        await sandbox.files.write("/app/src/main.ts", "here")
+        assert (await sandbox.commands.run("cat src/main.ts; echo $COLOUR", cwd="/app")).stdout == "heregreen\n"
+        await sandbox.commands.run('mkdir -p "$HOME/.mk0r" && echo line > "$HOME/.mk0r/log"')
+        assert await sandbox.files.read("/home/user/.mk0r/log") == "line\n"
+        assert [entry.path for entry in await sandbox.files.list("/app")] == ["/app/src"]
+        assert (await sandbox.files.rename("/app/src", "/app/source")).path == "/app/source"
+        handle = await sandbox.commands.run("sleep 60", background=True, timeout=0)
+        await sandbox.pause()
+        await sandbox.connect()
+        assert await sandbox.commands.kill(handle.pid) is True
+        assert (await sandbox.commands.run('test "$PORT" -gt 1023 && command -v node')).exit_code == 0
+        await sandbox.kill()
+        assert marked(sandbox.sandbox_id) == []
+        await asyncio.sleep(0)
+
+
+def test_a_sandbox_whose_first_process_dies_counts_as_ended(cloud: CloudUnderTest, e2b_options) -> None:
+    sandbox = Sandbox.create("base", timeout=300, **e2b_options)
+    for pid in marked(sandbox.sandbox_id):
+        os.kill(pid, 9)
+    parents = [int(line) for line in (cloud.var / "cloud" / "sandboxes").joinpath(sandbox.sandbox_id, "running.json")
+               .read_text().replace('"', "").replace(",", "").split() if line.isdigit()]  # fmt: skip
+    os.kill(parents[0], 9)
+    deadline = time.monotonic() + 8
+    while cloud.live(vendor="e2b", id=sandbox.sandbox_id):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    assert sandbox.is_running() is False
+    assert sandbox.kill() is False
