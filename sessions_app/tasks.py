@@ -105,6 +105,13 @@ def close_due(at: float) -> list[str]:
     return ended
 
 
+@app.periodic(cron="* * * * * */20")
+@app.task(queue="sweep", name="sessions_app.tasks.settle_late", queueing_lock="settle_late")
+async def settle_late(timestamp: int) -> None:  # noqa: ARG001 (given by the scheduler)
+    """Look after legs that are slow or whose next try is due, when nobody has their session open any more."""
+    await database_sync_to_async(services.provisioning_resume)()
+
+
 @app.periodic(cron="* * * * * */10")
 @app.task(queue="sweep", name="sessions_app.tasks.recover_stalled", queueing_lock="recover_stalled", pass_context=True)
 async def recover_stalled(context: JobContext, timestamp: int) -> None:  # noqa: ARG001 (given by the scheduler)

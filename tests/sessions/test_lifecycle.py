@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from channels.db import database_sync_to_async
+from django.db import connection
 from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
 
@@ -81,8 +82,6 @@ def test_a_teardown_whose_job_gave_up_is_taken_up_again_an_hour_later(session: S
     jobs = ProcrastinateJob.objects.filter(task_name=tasks.teardown.name, args__session_id=str(session.pk))
     services.teardowns_resume()
     assert jobs.count() == 1
-    from django.db import connection
-
     with connection.cursor() as cursor:
         cursor.execute("UPDATE procrastinate_jobs SET status = 'failed' WHERE id = %s", [jobs.get().pk])
     services.teardowns_resume()
@@ -114,3 +113,22 @@ async def test_closing_waits_for_what_runs(session: Session, backend: Any) -> No
     asyncio.get_running_loop().call_later(0.1, backend.gate.set)
     await owner.close()
     assert not await session.resources.exclude(state="ready").aexists()
+
+
+def test_a_leg_that_is_late_is_gone_on_with_once_and_a_fresh_one_is_left_alone(session: Session) -> None:
+    assert services.provisioning_resume() == 0
+    Session.objects.filter(pk=session.pk).update(created_at=timezone.now() - timedelta(minutes=2))
+    session.resources.filter(provider="neon").update(state="unknown")
+    session.resources.exclude(provider="neon").update(state="ready", external_id="x")
+    assert services.provisioning_resume() == 1
+    assert services.provisioning_resume() == 0
+    session.resources.filter(provider="neon").update(next_at=timezone.now() + timedelta(minutes=1))
+    _finish_jobs(session)
+    assert services.provisioning_resume() == 0
+
+
+def _finish_jobs(session: Session) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE procrastinate_jobs SET status = 'succeeded' WHERE args ->> 'session_id' = %s", [str(session.pk)]
+        )
