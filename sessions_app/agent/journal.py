@@ -2,7 +2,7 @@
 
 Lines wait here until they are written. One transaction writes the events of a run of lines and moves the turn's count
 of lines on, by compare-and-set: whoever else follows the same log loses, and a crash before the commit leaves the lines
-to be read again. What is on its way as running text is held back while it ends like the beginning of a secret, so that a
+to be read again. Running text is held back while it ends like the beginning of a secret, so that a
 secret is never cut in two and thereby missed by redaction.
 """
 
