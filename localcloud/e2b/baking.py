@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import tempfile
 from pathlib import Path
 
@@ -27,7 +26,7 @@ async def bake(tree: Path, mode: str) -> None:
         process = await asyncio.create_subprocess_exec(
             *command,
             cwd="/",
-            env={"PATH": os.environ.get("PATH", os.defpath)},
+            env={},
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,

@@ -25,6 +25,7 @@ from pathlib import Path
 
 from embedded import node
 from localcloud.e2b import baking
+from localcloud.e2b.isolation import layout
 from localcloud.e2b.npm import InstallError, install
 
 SOURCE = Path(__file__).resolve().parent.parent.parent / "sandbox" / "app"
@@ -90,9 +91,20 @@ async def _build_app(source: Path, root: Path, target: Path, mode: str, progress
         return sum(path.is_file() for path in wanted) / max(1, len(wanted))
 
     await install(["ci", "--include=dev"], fresh, installed, lambda part: progress(APP_LABEL, part * 0.9))
+    await asyncio.to_thread(_give, fresh)
     if mode != "plain":  # a plain sandbox's project lies at another path, for which this cache would not hold
         await baking.bake(fresh, mode)
     await asyncio.to_thread(os.replace, fresh, target)
+
+
+def _give(tree: Path) -> None:
+    """Make the user that sandboxes run as its owner: the overlay copies a file up for its owner only."""
+    user, group = layout.owner(), layout.owner_group()
+    if os.getuid() != 0:
+        return  # it is ours already, and we are that user
+    for directory, folders, files in os.walk(tree):
+        for name in (".", *folders, *files):
+            os.lchown(os.path.join(directory, name), user, group)  # noqa: PTH118 - thousands of them
 
 
 def _packages(lockfile: Path) -> list[str]:
@@ -106,7 +118,14 @@ def _packages(lockfile: Path) -> list[str]:
 
 def fingerprint(source: Path, mode: str) -> str:
     """Twelve characters that change with anything that would change the tree."""
-    parts = [_FORMAT, "plain" if mode == "plain" else "baked", platform.system(), platform.machine(), _node_version()]
+    parts = [
+        _FORMAT,
+        str(layout.owner()),
+        "plain" if mode == "plain" else "baked",
+        platform.system(),
+        platform.machine(),
+        _node_version(),
+    ]
     known = hashlib.sha256("\0".join(parts).encode())
     ignored = {"node_modules", "dist", ".git"}
     for directory, folders, files in os.walk(source):

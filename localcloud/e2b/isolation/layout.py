@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from embedded import node
+from localcloud.e2b import npm
 from localcloud.e2b.isolation.processes import MARK
 from localcloud.e2b.runtime import ENVD
 
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 
 PROXY_URL = "http://127.0.0.1:3128"
 USER = "user"
+UNPRIVILEGED = 64017  # nobody's: outside what systems hand out, inside the 65536 that a container has
+# The host's own list of authorities, which may hold a company's; Node trusts only its built-in ones otherwise.
+_CERTIFICATES = ("/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/certs/ca-certificates.crt")
 _HERE = Path(__file__).resolve().parent
 # envd is started through this line so that its dependencies come last on the path and no variable of ours stays set.
 _BOOT = (
@@ -86,11 +90,21 @@ class Place:
         return [sys.executable, "-I", "-S", str(_HERE / "stage.py"), json.dumps(spec)]
 
 
+def owner() -> int:
+    """The user on the host that sandboxes run as, and that must own the trees they share: never root."""
+    return os.getuid() or UNPRIVILEGED
+
+
+def owner_group() -> int:
+    """The group that goes with `owner`."""
+    return UNPRIVILEGED if os.getuid() == 0 else os.getgid()
+
+
 def prepare(plan: Plan) -> Place:
     """Make the sandbox's directories and describe it. Blocking: in `plain` mode it copies the tree. `LayoutError`."""
     try:
         for name in ("home", "bin"):
-            (plan.directory / name).mkdir(mode=0o700, parents=True, exist_ok=True)
+            (plan.directory / name).mkdir(mode=0o755, parents=True, exist_ok=True)
         return _plain(plan) if plan.mode == "plain" else _apart(plan)
     except (OSError, node.NodeUnavailable) as problem:
         raise LayoutError(str(problem)) from problem
@@ -162,12 +176,18 @@ def _copy(tree: Path | None, app: Path) -> None:
 
 def _apart(plan: Plan) -> Place:
     directory = plan.directory
-    for name in ("upper", "work", "mount"):
-        (directory / name).mkdir(mode=0o755, exist_ok=True)
+    layers = directory / "layers"
+    for owned in (layers, layers / "upper", layers / "work", directory / "home"):
+        owned.mkdir(mode=0o755, exist_ok=True)
+        os.chown(owned, owner(), owner_group())
     proxy = dict.fromkeys(("http_proxy", "https_proxy", "npm_config_proxy", "npm_config_https_proxy"), PROXY_URL)
     path = [*_agent_paths(plan.agent, "/opt/agent"), "/opt/node/bin", "/usr/local/bin", "/usr/bin", "/bin"]
     environment = _environment(plan, home="/home/user", path=["/opt/mk0r/bin", *path])
     if plan.egress.hosts:
+        proxy["npm_config_registry"] = npm.registry()
+        for bundle in _CERTIFICATES:
+            if Path(bundle).is_file():
+                proxy["npm_config_cafile"] = bundle
         environment = {**proxy, "no_proxy": "127.0.0.1,localhost", **environment}
     python = f"/opt/python/bin/{Path(sys.executable).resolve().name}"
     binds = _binds(directory)
@@ -177,9 +197,7 @@ def _apart(plan: Plan) -> Place:
     spec = _spec(directory, plan.mode, binds)
     spec["overlay"] = {
         "lower": str(plan.tree or directory / "empty"),
-        "upper": str(directory / "upper"),
-        "work": str(directory / "work"),
-        "mount": str(directory / "mount"),
+        "layers": str(directory / "layers"),
     }
     boot = [python, "-I", "-c", _BOOT, "/opt/mk0r/lib", "/opt/mk0r/envd/__main__.py", "--fd", "3", "--die-with-stdin"]
     return Place(
@@ -187,7 +205,7 @@ def _apart(plan: Plan) -> Place:
         envd=boot,
         environment={**environment, **_libraries()},
         cwd="/home/user",
-        outer_environment={"PATH": os.environ.get("PATH", os.defpath)},
+        outer_environment={},
         inner=[python, "-I", "-S", "/opt/mk0r/inner.py"],
         spec=spec,
     )
@@ -199,7 +217,7 @@ def bare_command(directory: Path, tree: Path, mode: str, argv: list[str]) -> lis
     `directory` holds what is made for it and may go when the command has ended.
     """
     for name in ("home", "bin"):
-        (directory / name).mkdir(mode=0o700)
+        (directory / name).mkdir(mode=0o755)
     spec = _spec(directory, mode, [*_binds(directory), (str(tree), "/app", "rw")])
     spec["environment"] = {"PATH": "/opt/node/bin:/usr/bin:/bin", "HOME": "/home/user"}
     spec = {**spec, "parent": os.getpid(), "argv": argv}
@@ -216,7 +234,7 @@ def _spec(directory: Path, mode: str, binds: list[tuple[str, str, str]]) -> dict
     return {
         "mode": mode,
         "bwrap": shutil.which("bwrap") or "bwrap",
-        "root": str(directory / "empty"),
+        "owner": owner(),
         "overlay": None,
         "binds": binds,
         "links": _links(),

@@ -1,9 +1,16 @@
 """Builds a sandbox's namespaces and root, then becomes `bwrap` or, where there is none, does bwrap's part itself.
 
 Runs as `python -I -S stage.py <spec>` in a process of its own, with nothing but the standard library and no threads (a
-process with threads may not enter a user namespace). It works for root and for a normal user alike, because everything
-happens in a user namespace of its own in which it is root: the overlay is mounted there with `userxattr`, so that both
-store the same marks in the upper directory, and every mount ends with the processes that see it.
+process with threads may not enter a user namespace). It works for root and for a normal user:
+
+* A normal user becomes root of a user namespace of its own and does everything there.
+* Root first collects what it alone may reach, then enters a user namespace that knows only the unprivileged user of
+  `layout.owner()`. A sandbox must not run as real root even without capabilities: /proc/sys, /proc/sysrq-trigger and
+  the like ask for their owner's user id and for nothing else.
+
+Everything the sandbox will see is first bound below `/tmp` of a private mount namespace, under neutral names, so
+neither bwrap's arguments nor the mount table tell where things lie on the host. The overlay is mounted inside the user
+namespace with `userxattr`. All mounts end with the processes that see them.
 
 What is inside is uid 1000 with no capabilities, no new privileges, its own mount, pid, ipc, uts and network namespaces,
 and dies with localcloud: by the parent-death signal here and by the control socket in `inner.py`.
@@ -25,7 +32,8 @@ NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET = (
 )  # fmt: skip
 MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_BIND, MS_REC, MS_PRIVATE = 2, 4, 8, 4096, 16384, 1 << 18
 MNT_DETACH = 2
-PR_SET_PDEATHSIG, PR_SET_NO_NEW_PRIVS = 1, 38
+PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS = 1, 4, 38
+STAGING = "/tmp"  # noqa: S108 - a tmpfs of our own in a mount namespace of our own
 AT_RECURSIVE, AT_FDCWD, MOUNT_ATTR_RDONLY, MOUNT_ATTR_NOSUID, MOUNT_ATTR_NODEV = 0x8000, -100, 1, 2, 4
 SYS_MOUNT_SETATTR = 442  # the same on every architecture since Linux 5.12
 SYS_PIVOT_ROOT = {"x86_64": 155, "aarch64": 41, "riscv64": 41, "ppc64le": 203, "s390x": 217, "armv7l": 218}
@@ -72,6 +80,36 @@ def enter_user_namespace(also: int, inside: int, outside: tuple[int, int]) -> No
     write("/proc/self/gid_map", f"{inside} {outside[1]} 1")
 
 
+def enter_as(uid: int) -> None:
+    """From real root: a new user and mount namespace whose only user, root inside, is `uid` outside.
+
+    Only a process that stayed outside may map another's id, so a child does.
+    """
+    reading, writing = os.pipe()
+    target = os.getpid()
+    helper = os.fork()
+    if helper == 0:
+        status = 1
+        try:
+            os.close(writing)
+            if os.read(reading, 1):
+                for name in ("gid_map", "uid_map"):
+                    write(f"/proc/{target}/{name}", f"0 {uid} 1")
+                status = 0
+        finally:
+            os._exit(status)
+    os.close(reading)
+    unshare(NEWUSER | NEWNS)
+    os.write(writing, b"x")
+    os.close(writing)
+    if os.waitpid(helper, 0)[1]:
+        raise OSError(1, f"user {uid} could not be mapped")
+    os.setgroups([])
+    os.setresgid(0, 0, 0)
+    os.setresuid(0, 0, 0)
+    check(libc.prctl(PR_SET_DUMPABLE, 1, 0, 0, 0), "prctl")  # else /proc/self belongs to a root that is not ours
+
+
 def die_with(parent: int) -> None:
     """End with the process `parent`, also when it is gone already."""
     check(libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0), "prctl")
@@ -79,16 +117,36 @@ def die_with(parent: int) -> None:
         raise SystemExit("localcloud is gone")
 
 
-def mount_overlay(overlay: dict[str, str]) -> None:
+def gather(spec: dict) -> dict:  # type: ignore[type-arg]
+    """Bind all that will be seen below `STAGING`; the same spec with those places in it.
+
+    The sources are opened first, because they may themselves lie below what `STAGING` then hides.
+    """
+    wanted = [(source, how, f"{STAGING}/{number}") for number, (source, _, how) in enumerate(spec["binds"])]
+    if spec["overlay"]:
+        wanted.append((spec["overlay"]["lower"], "ro", f"{STAGING}/lower"))
+        wanted.append((spec["overlay"]["layers"], "rw", f"{STAGING}/layers"))
+    opened = [(os.open(source, os.O_PATH | os.O_CLOEXEC), how, staged) for source, how, staged in wanted]
+    mount("tmpfs", STAGING, "tmpfs", MS_NOSUID | MS_NODEV, "mode=755,size=1m")
+    for name in ("app", "root"):
+        os.mkdir(f"{STAGING}/{name}")  # noqa: PTH102
+    for descriptor, how, staged in opened:
+        bind(f"/proc/self/fd/{descriptor}", staged, how)
+        os.close(descriptor)
+    os.chdir("/")
+    binds = [(f"{STAGING}/{number}", target, how) for number, (_, target, how) in enumerate(spec["binds"])]
+    if spec["overlay"]:
+        binds.append((f"{STAGING}/app", "/app", "rw"))
+    return {**spec, "binds": binds}
+
+
+def mount_overlay() -> None:
     """The project over its shared tree. The work directory may hold a mode-000 leftover that only its owner can use."""
-    leftover = overlay["work"] + "/work"
+    leftover = f"{STAGING}/layers/work/work"
     if os.path.isdir(leftover):  # noqa: PTH112 - no pathlib: this starts in milliseconds
         os.chmod(leftover, 0o700)  # noqa: PTH101
-    quoted = {
-        name: value.replace("\\", "\\\\").replace(":", "\\:").replace(",", "\\,") for name, value in overlay.items()
-    }
-    data = f"lowerdir={quoted['lower']},upperdir={quoted['upper']},workdir={quoted['work']},userxattr"
-    mount("overlay", overlay["mount"], "overlay", MS_NOSUID | MS_NODEV, data)
+    data = f"lowerdir={STAGING}/lower,upperdir={STAGING}/layers/upper,workdir={STAGING}/layers/work,userxattr"
+    mount("overlay", f"{STAGING}/app", "overlay", MS_NOSUID | MS_NODEV, data)
 
 
 def bwrap_command(spec: dict) -> list[str]:  # type: ignore[type-arg]
@@ -108,8 +166,6 @@ def bwrap_command(spec: dict) -> list[str]:  # type: ignore[type-arg]
         command += ["--ro-bind" if how == "ro" else "--bind", source, target]
     for target, path in spec["links"]:
         command += ["--symlink", target, path]
-    if spec["overlay"]:
-        command += ["--bind", spec["overlay"]["mount"], "/app"]
     command += ["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"]  # noqa: S108
     command += ["--tmpfs", "/run", "--dir", "/var/tmp", "--chdir", "/"]  # noqa: S108
     for name, value in spec["environment"].items():
@@ -135,7 +191,7 @@ def bind(source: str, target: str, how: str) -> None:
 
 def build_root(spec: dict) -> None:  # type: ignore[type-arg]
     """Put the sandbox's root together in a fresh tmpfs and make it the only one."""
-    root = spec["root"]
+    root = f"{STAGING}/root"
     mount("tmpfs", root, "tmpfs", MS_NOSUID | MS_NODEV, "mode=755,size=64m")
     for name in ("proc", "dev", "tmp", "run", "var/tmp", "app", "home"):
         os.makedirs(f"{root}/{name}")  # noqa: PTH103
@@ -143,8 +199,6 @@ def build_root(spec: dict) -> None:  # type: ignore[type-arg]
         bind(source, root + target, how)
     for target, path in spec["links"]:
         os.symlink(target, root + path)  # noqa: PTH211
-    if spec["overlay"]:
-        bind(spec["overlay"]["mount"], f"{root}/app", "rw")
     mount("proc", f"{root}/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
     for name in PROC_TO_COVER:  # kernel settings that root outside, which we may be, could write
         if os.path.exists(f"{root}/proc/{name}"):  # noqa: PTH110
@@ -197,17 +251,22 @@ def become_first_process(spec: dict) -> None:  # type: ignore[type-arg]
 def main() -> None:
     """Build and become the sandbox; with an error, one line on standard error and status 1."""
     spec = json.loads(sys.argv[1])
-    outside = (os.getuid(), os.getgid())
     die_with(spec["parent"])
-    by_bwrap = spec["mode"] == "bwrap"
-    also = NEWNS if by_bwrap else NEWNS | NEWPID | NEWIPC | NEWUTS | NEWNET | NEWCGROUP
-    enter_user_namespace(also, 0, outside)
-    die_with(spec["parent"])
-    mount("none", "/", None, MS_REC | MS_PRIVATE)
+    if os.getuid() == 0:
+        unshare(NEWNS)
+        mount("none", "/", None, MS_REC | MS_PRIVATE)
+        spec = gather(spec)
+        enter_as(spec["owner"])
+    else:
+        enter_user_namespace(NEWNS, 0, (os.getuid(), os.getgid()))
+        mount("none", "/", None, MS_REC | MS_PRIVATE)
+        spec = gather(spec)
+    die_with(spec["parent"])  # again: the kernel forgets it when a process changes its user
     if spec["overlay"]:
-        mount_overlay(spec["overlay"])
-    if by_bwrap:
-        os.execv(spec["bwrap"], bwrap_command(spec))  # noqa: S606
+        mount_overlay()
+    if spec["mode"] == "bwrap":
+        os.execve(spec["bwrap"], bwrap_command(spec), {})  # noqa: S606
+    unshare(NEWPID | NEWIPC | NEWUTS | NEWNET | NEWCGROUP)
     child = os.fork()
     if child == 0:
         become_first_process(spec)
