@@ -68,7 +68,7 @@ def wanted(found: dict[str, Any], *, default_seconds: int, key: str | None) -> W
 
 def _name(metadata: dict[str, str], key: str | None) -> str:
     """What a person would call it in the ledger; a sandbox has no name of its own."""
-    for candidate in (metadata.get("name"), metadata.get("app"), key):
+    for candidate in (*(metadata.get(name) for name in ("name", "mk0r", "app")), key):
         if candidate and NAME.fullmatch(candidate):
             return candidate
     return ""
