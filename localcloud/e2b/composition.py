@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from aiohttp import web
 
 from localcloud.cloud import Cloud, cloud_of
-from localcloud.e2b import control, envd_door, ports, runtime, tree
+from localcloud.e2b import control, envd_door, npm, ports, runtime, tree
 from localcloud.e2b.bodies import failure
 from localcloud.e2b.keys import SANDBOXES
 from localcloud.e2b.sandboxes import Ground, Sandboxes
@@ -21,7 +21,6 @@ from localcloud.faults import operation
 
 log = logging.getLogger("localcloud.e2b")
 
-REGISTRY_HOST = "registry.npmjs.org"
 EMPTY = "base"
 FIRST_UNPRIVILEGED = 1024  # the user inside may not listen below it
 
@@ -57,7 +56,7 @@ def egress(cloud: Cloud) -> runtime.Egress:
     """What every sandbox may reach: databases, the product's gateway, event capture, and the npm registry."""
     gateway = urlsplit(cloud.config.gateway_url)
     http = {cloud.config.port: (cloud.base_url, ("/posthog/",))}
-    hosts = {REGISTRY_HOST}
+    hosts = {npm.registry_host()}
     if gateway.hostname in {"127.0.0.1", "localhost", "::1"}:
         if (gateway.port or 80) >= FIRST_UNPRIVILEGED:
             http[gateway.port or 80] = (cloud.config.gateway_url, ("/gateway/",))
