@@ -22,11 +22,9 @@ COOKIE_SECONDS = 30 * 24 * 3600
 
 
 def setup(app: web.Application, cloud: Cloud) -> None:
-    """Add the operator's routes under `/_cloud`."""
+    """Add what programs call under `/_cloud`; the console adds what people see."""
     renew_login(cloud)
     app.router.add_get("/_cloud/health", health)
-    app.router.add_get("/_cloud/ledger", guarded(ledger))
-    app.router.add_get("/_cloud/faults", guarded(faults))
     app.router.add_put("/_cloud/faults", guarded(set_faults))
     app.router.add_delete("/_cloud/faults", guarded(clear_faults))
 
@@ -36,11 +34,8 @@ async def health(_request: web.Request) -> web.Response:
     return web.json_response({"status": "ok"})
 
 
-async def ledger(request: web.Request) -> web.Response:
-    return web.json_response(cloud_of(request).store.ledger())
-
-
 async def faults(request: web.Request) -> web.Response:
+    """The rules in force."""
     return web.json_response([rule.to_json() for rule in cloud_of(request).faults.rules])
 
 
@@ -61,7 +56,7 @@ async def clear_faults(request: web.Request) -> web.Response:
 
 
 def guarded(handler: Handler) -> Handler:
-    """Let only the operator through: by key, or for reading by cookie."""
+    """Let only callers with the operator's key through."""
 
     async def check(request: web.Request) -> web.StreamResponse:
         if by_key(request):

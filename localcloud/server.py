@@ -11,12 +11,10 @@ import asyncio
 import errno
 import fcntl
 import importlib
-import json
 import logging
 import os
 import re
 import signal
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,7 +22,8 @@ from pathlib import Path
 
 from aiohttp import web
 
-from localcloud import operator
+from localcloud import console, operator
+from localcloud.announcement import announce
 from localcloud.cloud import CLOUD, Cloud, Handler, cloud_of, open_cloud
 from localcloud.config import Config
 from localcloud.faults import UNDECLARED, operation_of
@@ -86,6 +85,7 @@ def build(cloud: Cloud) -> web.Application:
     app = web.Application(middlewares=[by_host], client_max_size=MAX_BODY)
     app[CLOUD] = cloud
     operator.setup(app, cloud)
+    console.setup(app, cloud)
     for vendor in STAND_INS:
         _install(app, cloud, vendor)
     return app
@@ -146,29 +146,6 @@ async def _run(cloud: Cloud) -> None:
         await runner.cleanup()
         if cloud.stopping.is_set():
             config.announcement.unlink(missing_ok=True)
-
-
-def announce(cloud: Cloud) -> None:
-    """Write `cloud.json`, readable by this user only and never half written."""
-    text = json.dumps(
-        {
-            "base_url": cloud.base_url,
-            "port": cloud.config.port,
-            "pid": os.getpid(),
-            "operator_key": cloud.keys.operator,
-            "keys": cloud.keys.vendors(),
-            "github_owner": cloud.github_owner,
-            "postgres_port": cloud.postgres_port,
-            "operator_login_url": operator.login_url(cloud),
-        }
-        | cloud.extra,
-        indent=2,
-    )
-    target = cloud.config.announcement
-    descriptor, temporary = tempfile.mkstemp(prefix=".cloud-", dir=target.parent)  # 0600 by its contract
-    with os.fdopen(descriptor, "w") as file:
-        file.write(text + "\n")
-    Path(temporary).replace(target)
 
 
 @contextmanager

@@ -1,0 +1,107 @@
+"""Databases: how to connect, and what is in their tables.
+
+A database is read as its own role, never as the superuser: what is in it was written by a stranger, and a view or a
+function there runs with the rights of whoever looks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import psycopg
+from aiohttp import web
+from psycopg import sql
+
+from localcloud.cloud import cloud_of
+from localcloud.console import chrome
+from localcloud.console.markup import Html, h, join, size, when
+from localcloud.neon import bodies
+from localcloud.store import Object
+
+MOST_ROWS = 50
+MOST_TABLES = 30
+READ_SECONDS = 5
+TABLES = """
+SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind IN ('r', 'p') AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname NOT LIKE 'pg\\_%'
+ORDER BY 1, 2 LIMIT %s
+"""
+
+
+async def listing(request: web.Request) -> web.Response:
+    """All projects."""
+    cloud = cloud_of(request)
+    found = cloud.store.all("neon", "project")[::-1]
+    rows = [
+        (
+            _state(item),
+            h('<a href="/_cloud/databases/{}">{}</a>', item.id, chrome.code(item.name)),
+            chrome.code(item.data["database"]),
+            when(item.created_at),
+        )
+        for item in found
+    ]
+    listed = chrome.table("Projects", ("State", "Project", "Database", "Made"), rows, empty="No database yet.")
+    lead = cloud.notes.get("neon", "")
+    return chrome.page("databases", "Databases", chrome.block("Projects", listed), lead=lead)
+
+
+def _state(item: Object) -> Html:
+    statuses = {operation["status"] for operation in item.data["operations"]}
+    if "failed" in statuses:
+        return chrome.state("bad", "failed")
+    return chrome.state("live", "ready") if statuses == {"finished"} else chrome.state("moving", "starting")
+
+
+async def one(request: web.Request) -> web.Response:
+    """One database: its connection string and its tables."""
+    cloud = cloud_of(request)
+    item = cloud.store.get("neon", "project", request.match_info["project"])
+    if item is None:
+        raise web.HTTPNotFound(text="There is no such project.")
+    try:
+        async with asyncio.timeout(READ_SECONDS):
+            tables, used = await _read(bodies.uri(item, cloud.postgres_port))
+        shown = join(_table(*found) for found in tables) or h('<p class="empty">There are no tables yet.</p>')
+        aside = size(used)
+    except (psycopg.Error, TimeoutError) as error:
+        shown, aside = h('<p class="empty">The database cannot be read now: {}</p>', str(error)), ""
+    address = h("<pre>psql '{}'</pre>", bodies.uri(item, cloud.postgres_port))
+    body = h(
+        '<p class="crumb"><a href="/_cloud/databases">Databases</a></p>{}{}',
+        chrome.block("Connect", chrome.fold("Show the command with its password", address)),
+        chrome.block("Tables", shown, aside=aside),
+    )
+    return chrome.page("databases", item.name, body, lead=chrome.code(item.data["database"]))
+
+
+async def _read(uri: str) -> tuple[list[tuple[str, int, list[str], list[tuple[Any, ...]]]], int]:
+    """Tables with their number of rows, columns and newest rows, and the size of it all."""
+    options = "-c default_transaction_read_only=on -c statement_timeout=2000"
+    connection = await psycopg.AsyncConnection.connect(uri, connect_timeout=3, options=options)
+    async with connection:
+        found = []
+        for schema, name in await (await connection.execute(TABLES, (MOST_TABLES,))).fetchall():
+            label = sql.Identifier(schema, name)
+            counted = await connection.execute(sql.SQL("SELECT count(*) FROM {}").format(label))
+            number = await counted.fetchone()
+            cursor = await connection.execute(
+                sql.SQL("SELECT * FROM {} LIMIT {}").format(label, sql.Literal(MOST_ROWS))
+            )
+            columns = [column.name for column in cursor.description or ()]
+            rows = await cursor.fetchall()
+            title = name if schema == "public" else f"{schema}.{name}"
+            found.append((title, int(number[0]) if number else 0, columns, rows))
+        measured = await (await connection.execute("SELECT pg_database_size(current_database())")).fetchone()
+    return found, int(measured[0]) if measured else 0
+
+
+def _table(name: str, number: int, columns: list[str], rows: list[tuple[Any, ...]]) -> Html:
+    cells = [[Html('<span class="faint">null</span>') if v is None else str(v)[:200] for v in row] for row in rows]
+    return h(
+        '<div class="part"><h3>{} <span class="faint">{}</span></h3>{}</div>',
+        name,
+        f"{number} row{'' if number == 1 else 's'}",
+        chrome.table(name, columns, cells, empty="No rows."),
+    )
