@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
@@ -87,14 +86,7 @@ def rows() -> Callable[[Session], Any]:
 
 
 @pytest.fixture
-def without_sandbox(monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
+def without_sandbox(vendor_settings: object, monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
     """Leave the sandbox out: its key is not set, so its leg fails at once and costs no time."""
     settings.E2B_API_KEY = ""
     monkeypatch.delenv("E2B_API_KEY", raising=False)
-
-
-async def until(holds: Callable[[], bool], seconds: float = 5.0) -> None:
-    """Wait until `holds()`; fail after `seconds`."""
-    async with asyncio.timeout(seconds):
-        while not holds():
-            await asyncio.sleep(0.01)
