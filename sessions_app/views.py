@@ -1,0 +1,53 @@
+"""The two pages: home, where an app is described, and the builder, where it is made. Script takes both over at once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.http import Http404, HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.views.decorators.http import require_safe
+
+from sessions_app import pages, services, visitors
+
+
+def _page(request: HttpRequest, template: str, first: dict[str, Any], **more: Any) -> TemplateResponse:
+    context = {"first": first, "legs": pages.legs(first["session"]), **more}
+    response = TemplateResponse(request, template, context)
+    response["Cache-Control"] = "no-store"  # it holds one visitor's state
+    return response
+
+
+def _minutes(seconds: int) -> str:
+    minutes = max(1, round(seconds / 60))
+    return f"{minutes} minute{'s' if minutes != 1 else ''}"
+
+
+@require_safe
+def home(request: HttpRequest) -> HttpResponse:
+    """The page that takes a sentence. Sets the visitor cookie; stores nothing and starts nothing."""
+    known = visitors.from_request(request)
+    current = services.session_current(known)
+    waiting = current if current and current.prompted_at is None else None
+    first = pages.first_state("home", waiting, known)
+    response = _page(request, "home.html", first, abandoned=_minutes(settings.MK0R_ABANDONED_TTL))
+    visitors.ensure(request, response)
+    return response
+
+
+@require_safe
+def builder(request: HttpRequest, slug: str) -> HttpResponse:
+    """The page of one session.
+
+    Raises:
+        Http404: there is no such session, or it is another visitor's (I-23).
+    """
+    session = services.session_for(visitors.from_request(request), slug)
+    if session is None:
+        raise Http404
+    first = pages.first_state("builder", session)
+    state = first["session"]
+    live = sum(each["state"] == "ready" for each in state["resources"])
+    title = state["title"] or (state["turns"][0]["prompt"].split("\n")[0] if state["turns"] else "New app")
+    return _page(request, "builder.html", first, title=title, live=live)

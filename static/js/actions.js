@@ -1,0 +1,190 @@
+/* What a person can do on the pages. Each action changes the page's own state, or sends a frame; what comes of it arrives
+   as events. A prompt stays in its box until the log has it. */
+
+import { fixPrompt } from './bridge.js';
+import { keep, keepTab } from './keep.js';
+import { SHOWN_FOR, hiddenSecrets, readEnv } from './secrets.js';
+import { dragSplit, splitForKey } from './split.js';
+import { place } from './components/builder.js';
+import { blocked } from './components/composer.js';
+
+const COPIED_FOR = 2000;
+const isSend = (event) => event.key === 'Enter' && (event.ctrlKey || event.metaKey) && !event.isComposing;
+
+/** Actions of the home page. `app` is the controller of app.js. */
+function homeActions(app) {
+  const begin = () => {
+    if (app.ui.begun || app.homeSession()) return;
+    app.set({ begun: true });
+    app.flush();
+  };
+  const write = (text) => {
+    keep.set('draft', text);
+    app.set({ draft: text, refusal: null });
+    if (text.trim()) begin();
+  };
+  const build = () => {
+    const text = app.ui.draft.trim();
+    if (!text || app.ui.building) return;
+    app.set({ building: text, refusal: null });
+    begin();
+    app.flush();
+  };
+  return {
+    typeSentence: (event) => write(event.target.value),
+    example: (text) => {
+      write(text);
+      document.getElementById('sentence')?.focus();
+    },
+    sentenceKey: (event) => {
+      if (!isSend(event)) return;
+      event.preventDefault();
+      build();
+    },
+    build: (event) => {
+      event.preventDefault();
+      build();
+    },
+  };
+}
+
+/** Actions of the conversation. */
+function promptActions(app) {
+  const write = (text) => {
+    keep.set(`prompt.${app.slug}`, text);
+    app.set({ prompt: text, refusal: null });
+  };
+  const enqueue = (text) => {
+    keepTab.set(`queued.${app.slug}`, text);
+    app.set({ queued: text });
+  };
+  const submit = () => {
+    const model = app.model();
+    const text = app.ui.prompt.trim();
+    if (!text || app.ui.sending || blocked(model)) return;
+    if (model.session.running) {
+      if (app.ui.queued) return;
+      enqueue(text);
+      write('');
+    } else app.prompt(text);
+  };
+  const stop = () => {
+    const { running } = app.model().session ?? {};
+    if (!running || app.ui.stoppingTurn === running.number) return;
+    if (app.connection.send({ type: 'cancel' })) app.set({ stoppingTurn: running.number });
+  };
+  return {
+    typePrompt: (event) => write(event.target.value),
+    promptKey: (event) => {
+      if (!isSend(event)) return;
+      event.preventDefault();
+      submit();
+    },
+    submitPrompt: (event) => {
+      event.preventDefault();
+      submit();
+    },
+    stop,
+    sendQueued: () => {
+      const text = app.ui.queued;
+      enqueue('');
+      app.prompt(text);
+    },
+    editQueued: () => {
+      const rest = app.ui.prompt.trim();
+      write(rest ? `${app.ui.queued}\n${rest}` : app.ui.queued);
+      enqueue('');
+      document.getElementById('prompt')?.focus();
+    },
+    dropQueued: () => enqueue(''),
+    proposeFix: () => {
+      const fix = fixPrompt(app.ui.preview.errors);
+      const rest = app.ui.prompt.trim();
+      write(rest ? `${rest}\n\n${fix}` : fix);
+      if (app.narrow()) app.go('conversation');
+      requestAnimationFrame(() => document.getElementById('prompt')?.focus());
+    },
+  };
+}
+
+/** Actions on versions, services and the session as a whole. */
+function sessionActions(app) {
+  const frames = {
+    restore: (ask) => ({ type: 'restore', number: ask.number }), undo: () => ({ type: 'undo' }), redo: () => ({ type: 'redo' }),
+    end: () => ({ type: 'end' }),
+  };
+  return {
+    ask: (ask) => app.set({ ask }),
+    dismiss: () => app.ui.ask && app.set({ ask: null }),
+    confirm: () => {
+      const { ask } = app.ui;
+      const sent = ask !== null && app.connection.send(frames[ask.kind](ask));
+      const moving = sent && ask.kind !== 'end' ? { target: ask.number, newest: app.model().session.versions[0]?.number ?? 0 } : null;
+      const refusal = sent ? null : { message: 'Nothing was changed: the line is down. Try again when it is back.' };
+      app.set({ ask: null, moving, refusal });
+    },
+    retry: (provider) => {
+      const sent = app.connection.send({ type: 'retry', provider });
+      app.set({ refusal: sent ? null : { message: 'Nothing was retried: the line is down. Try again when it is back.' } });
+    },
+    revealSecrets: async () => {
+      app.set({ secrets: { ...hiddenSecrets(), loading: true } });
+      try {
+        const read = await readEnv(app.slug);
+        app.set({ secrets: { ...hiddenSecrets(), ...read, until: Date.now() + SHOWN_FOR } });
+      } catch (error) {
+        app.set({ secrets: { ...hiddenSecrets(), error: error.message } });
+      }
+    },
+    hideSecrets: () => app.set({ secrets: hiddenSecrets() }),
+    copy: async (id, text) => {
+      try {
+        await navigator.clipboard.writeText(text);
+        app.set({ copied: id });
+        setTimeout(() => app.ui.copied === id && app.set({ copied: '' }), COPIED_FOR);
+      } catch {
+        app.set({ refusal: { message: 'This browser does not let the page copy. Select the text and copy it yourself.' } });
+      }
+    },
+  };
+}
+
+/** Actions on what is shown and where. */
+function layoutActions(app) {
+  return {
+    go: (id) => app.go(id),
+    tabKey: (event) => {
+      const order = ['panel', 'backend', 'versions'];
+      const at = order.indexOf({ preview: 'panel' }[place(app.ui.hash).tab] ?? place(app.ui.hash).tab);
+      const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+      if (step === undefined) return;
+      event.preventDefault();
+      app.go(order[(at + step + order.length) % order.length]);
+      requestAnimationFrame(() => document.querySelector('[role=tab][aria-selected=true]')?.focus());
+    },
+    setWidth: (width) => {
+      keep.set('width', width);
+      app.set({ width });
+    },
+    splitDown: (event) => dragSplit(event, app.setSplit),
+    splitKey: (event) => {
+      const next = splitForKey(event.key, app.ui.split);
+      if (next === null) return;
+      event.preventDefault();
+      app.setSplit(next);
+    },
+    toggleRail: () => {
+      const rail = !app.ui.rail;
+      keep.set('rail', rail ? 'open' : '');
+      app.set({ rail });
+    },
+    closeMenu: () => document.querySelector('details.menu')?.removeAttribute('open'),
+    menuToggled: () => {},
+    reconnect: () => app.connection.retryNow(),
+    reloadPreview: () => app.previewer.reload(),
+    frameLoaded: () => app.previewer.loaded(),
+    probeNow: () => app.previewer.probe(),
+  };
+}
+
+export const actions = (app) => ({ ...homeActions(app), ...promptActions(app), ...sessionActions(app), ...layoutActions(app) });
