@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, ParamSpec, TypeVar
@@ -26,12 +27,14 @@ from sessions_app import events, frames, origin, services, tokens, visitors
 from sessions_app.errors import Closed, Forbidden, NotFound, Refused
 from sessions_app.models import Event, Session
 from sessions_app.process import sessions
+from sessions_app.state import sandbox_state
 
 log = logging.getLogger(__name__)
 
 BATCH = 50  # events read and sent at once
 POLL_SECONDS = 2.0
 IDLE_SECONDS = 30.0
+PRESENT_SECONDS = 60.0
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -55,6 +58,7 @@ class SessionConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         self._bell = asyncio.Event()
         self._pump: asyncio.Task[None] | None = None
         self._sent = 0
+        self._present_at = time.monotonic()
         if not origin.allowed(self.scope):
             await self.close()
             return
@@ -142,9 +146,10 @@ class SessionConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         state, unsettled = await _db(_snapshot, session)
         if unsettled:
             sessions.ensure(session.pk)
+        self._wake(state["sandbox"])
         await self._send({"type": "snapshot", "session": state, "seq": state["last_seq"]})
         self._sent = after if after <= state["last_seq"] else 0
-        self._pump = asyncio.create_task(self._read_log(session.pk), name=f"socket {session.slug}")
+        self._pump = asyncio.create_task(self._read_log(session), name=f"socket {session.slug}")
 
     async def _unbind(self) -> None:
         if self._pump is not None:
@@ -156,13 +161,15 @@ class SessionConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             await self.channel_layer.group_discard(events.group_of(self.session.slug), self.channel_name)
 
     # --- the log
-    async def _read_log(self, session_id: UUID) -> None:
+    async def _read_log(self, session: Session) -> None:
         while True:
             self._bell.clear()
             try:
-                batch, in_flight = await _db(_read, session_id, self._sent)
+                batch, in_flight = await _db(_read, session.pk, self._sent)
+                if time.monotonic() - self._present_at > PRESENT_SECONDS:
+                    await self._be_present(session)
             except DatabaseError as error:
-                log.warning("socket.read_failed session=%s error=%s", session_id, type(error).__name__)
+                log.warning("socket.read_failed session=%s error=%s", session.slug, type(error).__name__)
                 batch, in_flight = [], True
             for event in batch:
                 await self._send(events.frame(event))
@@ -173,6 +180,16 @@ class SessionConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             with suppress(TimeoutError):
                 async with asyncio.timeout(POLL_SECONDS if in_flight else IDLE_SECONDS):
                     await self._bell.wait()
+
+    async def _be_present(self, session: Session) -> None:
+        """While somebody looks, the session is not abandoned and its sandbox does not sleep."""
+        self._present_at = time.monotonic()
+        self._wake(await _db(_presence, session))
+
+    def _wake(self, sandbox: dict[str, str] | None) -> None:
+        state = (sandbox or {}).get("state")
+        if self.session is not None and state in {"running", "paused"}:
+            sessions.wake(self.session.pk, now=state == "paused")
 
     # --- sending
     async def _send(self, content: dict[str, Any]) -> None:
@@ -211,6 +228,11 @@ def _touched(session: Session) -> Session:
 def _snapshot(session: Session) -> tuple[dict[str, Any], bool]:
     services.session_touch(session.pk)
     return services.session_state(session), services.session_unsettled(session.pk)
+
+
+def _presence(session: Session) -> dict[str, str] | None:
+    services.session_touch(session.pk)
+    return sandbox_state(session)
 
 
 def _read(session_id: UUID, after: int) -> tuple[list[Event], bool]:

@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from uuid import UUID
 
 from channels.db import database_sync_to_async
 
 from provisioning import services as provisioning
+from provisioning.exceptions import VendorError
 
 log = logging.getLogger(__name__)
 
 _DRAIN_SECONDS = 10.0
+_AWAKE = 600.0  # seconds; well below the shortest life a vendor gives a sandbox
 
 
 class SessionTasks:
@@ -25,6 +28,8 @@ class SessionTasks:
     def __init__(self) -> None:
         self._tasks: dict[UUID, asyncio.Task[None]] = {}
         self._again: set[UUID] = set()
+        self._waking: dict[UUID, asyncio.Task[None]] = {}
+        self._woken: dict[UUID, float] = {}
 
     def ensure(self, session_id: UUID) -> None:
         """Start converging the session, or have the running task look once more before it ends."""
@@ -45,12 +50,25 @@ class SessionTasks:
             self._again.add(session_id)
         return task
 
+    def wake(self, session_id: UUID, *, now: bool = False) -> None:
+        """Have a visitor's sandbox run while they look at it: resumed when it slept, its time at the vendor extended.
+
+        Does so at most every ten minutes per session, or at once with `now`.
+        """
+        if session_id in self._waking or (not now and time.monotonic() - self._woken.get(session_id, -1e9) < _AWAKE):
+            return
+        self._woken[session_id] = time.monotonic()
+        task = asyncio.get_running_loop().create_task(self._wake(session_id), name=f"wake {session_id}")
+        self._waking[session_id] = task
+        task.add_done_callback(lambda _: self._waking.pop(session_id, None))
+
     async def close(self) -> None:
         """Let what runs come to its end, for ten seconds; then cancel it.
 
         The jobs of those sessions finish elsewhere.
         """
-        running = [task for task in self._tasks.values() if task.get_loop() is asyncio.get_running_loop()]
+        known = [*self._tasks.values(), *self._waking.values()]
+        running = [task for task in known if task.get_loop() is asyncio.get_running_loop()]
         if running:
             _, late = await asyncio.wait(running, timeout=_DRAIN_SECONDS)
             for task in late:
@@ -66,6 +84,14 @@ class SessionTasks:
             await database_sync_to_async(services.session_settle)(session_id)
             if session_id not in self._again:
                 return
+
+    async def _wake(self, session_id: UUID) -> None:
+        try:
+            await provisioning.sandbox(session_id)
+        except provisioning.SandboxLost:
+            log.info("session.sandbox_lost session=%s", session_id)  # its row says so, and with it the page
+        except VendorError as error:
+            log.warning("session.wake_failed session=%s error=%s", session_id, error)
 
     def _ended(self, session_id: UUID, task: asyncio.Task[None]) -> None:
         if self._tasks.get(session_id) is task:

@@ -9,20 +9,16 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from contextlib import suppress
-from datetime import timedelta
 from uuid import UUID
 
 from django.db import IntegrityError, connection, transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
-from procrastinate.contrib.django.models import ProcrastinateJob
-from procrastinate.exceptions import AlreadyEnqueued
 
 from provisioning import services as provisioning
 from sessions_app import events
 from sessions_app.errors import Forbidden, NotFound
-from sessions_app.models import Event, Session, Turn
+from sessions_app.models import Session, Turn
 from sessions_app.slugs import slug_for
 from sessions_app.state import session_state
 from sessions_app.turns import (
@@ -40,7 +36,6 @@ from sessions_app.visitors import Visitor
 
 __all__ = [
     "leg_retry",
-    "provisioning_resume",
     "redo",
     "session_begin",
     "session_current",
@@ -52,7 +47,6 @@ __all__ = [
     "session_state",
     "session_touch",
     "session_unsettled",
-    "teardowns_resume",
     "turn_cancel",
     "turn_fail",
     "turn_submit",
@@ -61,8 +55,6 @@ __all__ = [
 ]
 
 _SAFETY_NET_SECONDS = 15  # by then a live process has usually finished provisioning; if it died, this job does
-_LATE_SECONDS = 40  # past every leg's deadline: nobody who began it still waits for it
-_RESUME_BATCH = 100
 _SLUG_TRIES = 5
 
 
@@ -199,41 +191,6 @@ def _serialise(what: str) -> None:
 
 def _open_sessions(visitor: Visitor) -> QuerySet[Session]:
     return Session.objects.filter(visitor_hash=visitor.hash, state=Session.State.OPEN).order_by("-created_at")
-
-
-def provisioning_resume() -> int:
-    """Defer converging of every open session with a leg that waits for somebody to go on with it. Returns how many."""
-    from sessions_app import tasks
-
-    now = timezone.now()
-    due = Q(resources__next_at=None) | Q(resources__next_at__lte=now)
-    late = Session.objects.filter(
-        due,
-        state=Session.State.OPEN,
-        created_at__lt=now - timedelta(seconds=_LATE_SECONDS),
-        resources__state__in=["planned", "creating", "unknown"],
-    ).distinct()
-    deferred = 0
-    for session in late[:_RESUME_BATCH]:
-        job = tasks.converge_session.configure(queueing_lock=f"converge.{session.pk}")
-        with suppress(AlreadyEnqueued), transaction.atomic():
-            job.defer(session_id=str(session.pk))
-            deferred += 1
-    return deferred
-
-
-def teardowns_resume() -> None:
-    """Give every closing session that has no teardown job left a new one: what is stuck is tried again, hourly."""
-    from sessions_app import tasks
-
-    hour_ago = timezone.now() - timedelta(hours=1)
-    for session in Session.objects.filter(state=Session.State.CLOSING):
-        jobs = ProcrastinateJob.objects.filter(task_name=tasks.teardown.name, args__session_id=str(session.pk))
-        if jobs.filter(status__in=["todo", "doing"]).exists():
-            continue
-        last = Event.objects.filter(session=session).order_by("-seq").first()
-        if last is None or last.at < hour_ago:
-            tasks.teardown.defer(session_id=str(session.pk))
 
 
 def session_unsettled(session_id: UUID) -> bool:

@@ -7,16 +7,15 @@ lock and run in order), `teardown`, `sweep` (periodic). A job of a killed worker
 from __future__ import annotations
 
 import logging
-from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from channels.db import database_sync_to_async
-from django.conf import settings
-from django.db.models import Q
 from procrastinate import JobContext, RetryStrategy
 from procrastinate.contrib.django import app
 
-from sessions_app import services
+from provisioning import services as provisioning
+from provisioning.exceptions import VendorError
+from sessions_app import events, services, sweeps
 from sessions_app.models import Session, Version
 from sessions_app.process import sessions
 
@@ -24,7 +23,7 @@ log = logging.getLogger(__name__)
 
 STALLED_SECONDS = 15.0  # three heartbeats missed: the worker is dead, its jobs go to another
 _TURN_ATTEMPTS = 4
-_CLOSE_BATCH = 50
+_RESTORE_ATTEMPTS = 3
 
 
 class NotYetGone(Exception):
@@ -59,14 +58,27 @@ async def run_turn(context: JobContext, turn_id: int) -> None:
         raise
 
 
-@app.task(queue="turn", name="sessions_app.tasks.restore_version", retry=RetryStrategy(max_attempts=3, linear_wait=2))
-async def restore_version(session_id: str, number: int) -> None:
-    """Put the app back to the tree of a version, as a new commit."""
+@app.task(
+    queue="turn",
+    name="sessions_app.tasks.restore_version",
+    pass_context=True,
+    retry=RetryStrategy(max_attempts=_RESTORE_ATTEMPTS, linear_wait=2),
+)
+async def restore_version(context: JobContext, session_id: str, number: int) -> None:
+    """Put the app back to the tree of a version, as a new commit. One that fails every time says so."""
     from sessions_app.agent import versions
 
     session, version = await database_sync_to_async(_session_and_version)(session_id, number)
-    if session.state == Session.State.OPEN:
+    if session.state != Session.State.OPEN:
+        return
+    try:
         await versions.restore(session, version)
+    except Exception:
+        if context.job.attempts + 1 < _RESTORE_ATTEMPTS:
+            raise
+        log.exception("restore.given_up session=%s number=%s", session.slug, number)
+        text = f"Version {number} could not be restored. The app is as it was; please try again."
+        await database_sync_to_async(events.append)(session.pk, "notice", {"level": "error", "text": text})
 
 
 def _session_and_version(session_id: str, number: int) -> tuple[Session, Version]:
@@ -90,26 +102,26 @@ async def teardown(session_id: str) -> None:
 @app.task(queue="sweep", name="sessions_app.tasks.close_expired", queueing_lock="close_expired")
 async def close_expired(timestamp: int) -> None:
     """End sessions past their time and those nobody prompted or looked at; take up teardowns whose job gave up."""
-    await database_sync_to_async(close_due)(float(timestamp))
+    await database_sync_to_async(sweeps.close_due)(float(timestamp))
+    await database_sync_to_async(sweeps.teardowns_resume)()
 
 
-def close_due(at: float) -> list[str]:
-    """End what is due at the time `at` (seconds since the epoch). Returns the slugs of the sessions that were ended."""
-    now = datetime.fromtimestamp(at, tz=UTC)
-    abandoned = Q(prompted_at=None, last_active_at__lt=now - timedelta(seconds=settings.MK0R_ABANDONED_TTL))
-    due = Session.objects.filter(Q(expires_at__lt=now) | abandoned, state=Session.State.OPEN)[:_CLOSE_BATCH]
-    ended = [session.slug for session in due if services.session_end(session)]
-    for slug in ended:
-        log.info("session.due_ended session=%s", slug)
-    services.teardowns_resume()
-    return ended
+@app.periodic(cron="* * * * *")
+@app.task(queue="sweep", name="sessions_app.tasks.pause_idle", queueing_lock="pause_idle")
+async def pause_idle(timestamp: int) -> None:  # noqa: ARG001 (given by the scheduler)
+    """Put the sandboxes to sleep that nobody looks at and no agent works in. They wake when somebody comes back."""
+    for session_id in await database_sync_to_async(sweeps.sessions_idle)():
+        try:
+            await provisioning.sandbox_pause(session_id)
+        except VendorError as error:
+            log.warning("session.pause_failed session=%s error=%s", session_id, error)
 
 
 @app.periodic(cron="* * * * * */20")
 @app.task(queue="sweep", name="sessions_app.tasks.settle_late", queueing_lock="settle_late")
 async def settle_late(timestamp: int) -> None:  # noqa: ARG001 (given by the scheduler)
     """Look after legs that are slow or whose next try is due, when nobody has their session open any more."""
-    await database_sync_to_async(services.provisioning_resume)()
+    await database_sync_to_async(sweeps.provisioning_resume)()
 
 
 @app.periodic(cron="* * * * * */10")

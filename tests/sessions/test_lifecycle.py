@@ -12,7 +12,7 @@ from django.db import connection
 from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
 
-from sessions_app import events, services, state, tasks, tokens
+from sessions_app import events, services, state, sweeps, tasks, tokens
 from sessions_app.models import Session
 from sessions_app.process import SessionTasks
 
@@ -71,7 +71,7 @@ def test_expired_and_abandoned_sessions_are_ended_and_others_are_left(ada: Any, 
     Session.objects.filter(pk=expired.pk).update(expires_at=timezone.now() - timedelta(seconds=1))
     Session.objects.filter(pk__in=[abandoned.pk, prompted.pk]).update(last_active_at=long_ago)
     Session.objects.filter(pk=prompted.pk).update(prompted_at=long_ago)
-    assert set(tasks.close_due(timezone.now().timestamp())) == {expired.slug, abandoned.slug}
+    assert set(sweeps.close_due(timezone.now().timestamp())) == {expired.slug, abandoned.slug}
     fresh.refresh_from_db()
     prompted.refresh_from_db()
     assert (fresh.state, prompted.state) == ("open", "open")
@@ -80,14 +80,14 @@ def test_expired_and_abandoned_sessions_are_ended_and_others_are_left(ada: Any, 
 def test_a_teardown_whose_job_gave_up_is_taken_up_again_an_hour_later(session: Session) -> None:
     services.session_end(session)
     jobs = ProcrastinateJob.objects.filter(task_name=tasks.teardown.name, args__session_id=str(session.pk))
-    services.teardowns_resume()
+    sweeps.teardowns_resume()
     assert jobs.count() == 1
     with connection.cursor() as cursor:
         cursor.execute("UPDATE procrastinate_jobs SET status = 'failed' WHERE id = %s", [jobs.get().pk])
-    services.teardowns_resume()
+    sweeps.teardowns_resume()
     assert jobs.count() == 1
     events.Event.objects.filter(session=session).update(at=timezone.now() - timedelta(hours=2))
-    services.teardowns_resume()
+    sweeps.teardowns_resume()
     assert jobs.count() == 2
 
 
@@ -105,6 +105,43 @@ async def test_two_callers_join_one_task_and_a_request_meanwhile_runs_once_more(
     assert backend.converged == 2
 
 
+async def test_a_visitor_who_comes_back_wakes_the_sandbox_once(
+    ada: Any, session: Session, backend: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from provisioning import services as provisioning
+
+    woken: list[Any] = []
+
+    async def sandbox(session_id: Any) -> None:
+        woken.append(session_id)
+
+    monkeypatch.setattr(provisioning, "sandbox", sandbox)
+    await database_sync_to_async(events.append)(session.pk, "sandbox.changed", {"state": "running"})
+    for _ in range(2):
+        async with ada.socket() as socket:
+            await socket.until("sandbox.changed")
+    assert woken == [session.pk]
+    await database_sync_to_async(events.append)(session.pk, "sandbox.changed", {"state": "paused"})
+    async with ada.socket() as socket:
+        await socket.until("sandbox.changed", lambda frame: frame["data"]["state"] == "paused")
+    assert woken == [session.pk] * 2
+
+
+def test_only_a_sandbox_nobody_looks_at_or_works_in_goes_to_sleep(session: Session, settings: Any) -> None:
+    session.resources.filter(provider="e2b").update(state="ready", external_id="x")
+    assert sweeps.sessions_idle() == []
+    long_ago = timezone.now() - timedelta(seconds=settings.MK0R_IDLE_PAUSE + 5)
+    turn = services.turn_submit(session, "a guest book")
+    Session.objects.filter(pk=session.pk).update(last_active_at=long_ago)
+    assert sweeps.sessions_idle() == []
+    services.turn_cancel(session)
+    assert sweeps.sessions_idle() == []
+    session.turns.filter(pk=turn.pk).update(finished_at=long_ago)
+    assert sweeps.sessions_idle() == [session.pk]
+    session.resources.filter(provider="e2b").update(meta={"paused": True})
+    assert sweeps.sessions_idle() == []
+
+
 async def test_closing_waits_for_what_runs(session: Session, backend: Any) -> None:
     owner = SessionTasks()
     backend.gate = asyncio.Event()
@@ -116,15 +153,15 @@ async def test_closing_waits_for_what_runs(session: Session, backend: Any) -> No
 
 
 def test_a_leg_that_is_late_is_gone_on_with_once_and_a_fresh_one_is_left_alone(session: Session) -> None:
-    assert services.provisioning_resume() == 0
+    assert sweeps.provisioning_resume() == 0
     Session.objects.filter(pk=session.pk).update(created_at=timezone.now() - timedelta(minutes=2))
     session.resources.filter(provider="neon").update(state="unknown")
     session.resources.exclude(provider="neon").update(state="ready", external_id="x")
-    assert services.provisioning_resume() == 1
-    assert services.provisioning_resume() == 0
+    assert sweeps.provisioning_resume() == 1
+    assert sweeps.provisioning_resume() == 0
     session.resources.filter(provider="neon").update(next_at=timezone.now() + timedelta(minutes=1))
     _finish_jobs(session)
-    assert services.provisioning_resume() == 0
+    assert sweeps.provisioning_resume() == 0
 
 
 def _finish_jobs(session: Session) -> None:
