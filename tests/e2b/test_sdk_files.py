@@ -58,23 +58,23 @@ async def test_streams_go_up_and_down_without_being_held(sandbox: AsyncSandbox) 
 
 
 async def test_a_write_replaces_at_once_and_keeps_the_mode(sandbox: AsyncSandbox) -> None:
-    await sandbox.files.write("/app/.env", "A=1\n")
-    await sandbox.commands.run("chmod 600 .env && ln -s .env link", cwd="/app")
-    before = await sandbox.files.get_info("/app/.env")
-    await sandbox.files.write("/app/link", "A=2\n")
-    after = await sandbox.files.get_info("/app/.env")
+    await sandbox.files.write("/app/mode/.env", "A=1\n")
+    await sandbox.commands.run("chmod 600 .env && ln -s .env link", cwd="/app/mode")
+    before = await sandbox.files.get_info("/app/mode/.env")
+    await sandbox.files.write("/app/mode/link", "A=2\n")
+    after = await sandbox.files.get_info("/app/mode/.env")
     assert (before.mode, after.mode) == (0o600, 0o600)
-    assert await sandbox.files.read("/app/.env") == "A=2\n"
-    assert (await sandbox.files.get_info("/app/link")).type is FileType.SYMLINK
-    left = await sandbox.commands.run("ls -A", cwd="/app")
+    assert await sandbox.files.read("/app/mode/.env") == "A=2\n"
+    assert (await sandbox.files.get_info("/app/mode/link")).type is FileType.SYMLINK
+    left = await sandbox.commands.run("ls -A", cwd="/app/mode")
     assert left.stdout.split() == [".env", "link"]
 
 
 async def test_an_upload_that_breaks_off_leaves_the_old_file(cloud: CloudUnderTest, sandbox: AsyncSandbox) -> None:
-    await sandbox.files.write("/app/kept.txt", "old")
+    await sandbox.files.write("/app/cut/kept.txt", "old")
     _, writer = await asyncio.open_connection("127.0.0.1", cloud.port)
     writer.write(
-        f"POST /files?path=/app/kept.txt HTTP/1.1\r\nHost: 127.0.0.1:{cloud.port}\r\n"
+        f"POST /files?path=/app/cut/kept.txt HTTP/1.1\r\nHost: 127.0.0.1:{cloud.port}\r\n"
         f"E2b-Sandbox-Id: {sandbox.sandbox_id}\r\nX-Access-Token: {sandbox._envd_access_token}\r\n"
         "Content-Type: application/octet-stream\r\nContent-Length: 1000\r\n\r\nnew".encode()
     )
@@ -82,8 +82,8 @@ async def test_an_upload_that_breaks_off_leaves_the_old_file(cloud: CloudUnderTe
     await asyncio.sleep(0.3)
     writer.transport.abort()
     await asyncio.sleep(1.2)
-    assert await sandbox.files.read("/app/kept.txt") == "old"
-    assert (await sandbox.commands.run("ls -A", cwd="/app")).stdout.split() == ["kept.txt"]
+    assert await sandbox.files.read("/app/cut/kept.txt") == "old"
+    assert (await sandbox.commands.run("ls -A", cwd="/app/cut")).stdout.split() == ["kept.txt"]
 
 
 async def test_what_is_not_there_or_not_a_file_is_said(sandbox: AsyncSandbox) -> None:
