@@ -113,25 +113,27 @@ class Work:
         return True
 
     async def _begin(self) -> None:
+        try:
+            self.step.check()  # before the claim: without a key no attempt is made, so none has to be cleaned up
+        except NotConfigured as error:
+            return await self._fail(error)
         await self._pause_until_due()
         claimed = await write(ledger.claim, self.row)
         if claimed is None:
-            return
+            return None
         self.row = await write(ledger.row, claimed.pk)
         if self.row.external_id:
             await self._finish()
         elif self.row.attempt == 1 or self._absent or await self._search():
             # A later attempt looks first: an earlier one, perhaps of another process, may have left something.
             await self._create()
+        return None
 
     async def _create(self) -> None:
         self._absent = False
         self._creates += 1
         try:
-            self.step.check()
             made = await self.step.create(ledger.order_for(self.row))
-        except NotConfigured as error:
-            await self._fail(error)
         except VendorError as error:
             await self._after_create(error)
         else:
