@@ -184,8 +184,10 @@ class Machine:
         await asyncio.shield(self._ending)
 
     async def _stop(self) -> None:
+        # The control socket closes last: its end would hide who is still to be waited for.
+        ended = self._top is None or await processes.end(self._top, self.id, loose=self._plain)
         self._control.close()
-        if self._top is not None and not await processes.end(self._top, self.id, loose=self._plain):
+        if not ended:
             raise LaunchError(f"sandbox {self.id} still has processes after 10 s of SIGKILL")
         if self._process is not None:
             await self._process.wait()

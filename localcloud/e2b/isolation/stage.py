@@ -167,7 +167,7 @@ def bwrap_command(spec: dict) -> list[str]:  # type: ignore[type-arg]
     for target, path in spec["links"]:
         command += ["--symlink", target, path]
     command += ["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"]  # noqa: S108
-    command += ["--tmpfs", "/run", "--dir", "/var/tmp", "--chdir", "/"]  # noqa: S108
+    command += ["--tmpfs", "/run", "--tmpfs", "/var/tmp", "--remount-ro", "/", "--chdir", "/"]  # noqa: S108
     for name, value in spec["environment"].items():
         command += ["--setenv", name, value]
     return [*command, "--", *spec["argv"]]
