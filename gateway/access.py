@@ -7,7 +7,7 @@ import binascii
 
 from django.http import HttpRequest
 
-from gateway.database import in_database
+from sessions_app.database import in_database
 from sessions_app.models import Session
 from sessions_app.tokens import resolve_gateway_token, resolve_session_key
 

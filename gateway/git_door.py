@@ -23,11 +23,11 @@ from django.views.decorators.csrf import csrf_exempt
 
 from gateway.access import basic_password, session_of_owner
 from gateway.clients import client
-from gateway.database import in_database
 from gateway.git_inspect import Forbidden, inspect
 from gateway.pktline import BadFraming, Push, read_push, refusal
 from provisioning.models import Resource
 from sessions_app import events
+from sessions_app.database import in_database
 from sessions_app.models import Session
 
 log = logging.getLogger(__name__)

@@ -26,10 +26,10 @@ from django.views.decorators.csrf import csrf_exempt
 
 from gateway.access import bearer
 from gateway.clients import client
-from gateway.database import in_database
 from gateway.models import MailSend
 from provisioning.models import Credential, Resource
 from provisioning.secrets import Secret, fingerprint
+from sessions_app.database import in_database
 from sessions_app.models import Session
 
 log = logging.getLogger(__name__)

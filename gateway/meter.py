@@ -14,9 +14,9 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
-from gateway.database import in_database
 from gateway.models import ModelCall
 from gateway.prices import Usage, cost_usd
+from sessions_app.database import in_database
 from sessions_app.models import Session, Turn
 
 log = logging.getLogger(__name__)

@@ -24,6 +24,7 @@ from gateway.access import bearer, session_of_token
 from gateway.clients import client
 from gateway.meter import Call
 from gateway.model_stream import Stream, redacted
+from sessions_app.agent.model import main_model
 from sessions_app.models import Session
 
 log = logging.getLogger(__name__)
@@ -85,7 +86,7 @@ async def models(request: HttpRequest) -> HttpResponseBase:
         await _admit(request, method="GET")
     except _Refused as refused:
         return refused.response
-    names = [prices.main_model(), *sorted(prices.SIDE_MODELS - {prices.main_model()})]
+    names = [main_model(), *sorted(prices.SIDE_MODELS - {main_model()})]
     data = [
         {"type": "model", "id": name, "display_name": name, "created_at": "1970-01-01T00:00:00Z"}
         for name in names

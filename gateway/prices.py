@@ -15,7 +15,9 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 
-DEFAULT_MODEL = "claude-sonnet-5-5"
+from sessions_app.agent.model import main_model
+from sessions_app.state import is_loopback
+
 # What the agent uses on the side, for titles and summaries of pages it fetched.
 SIDE_MODELS = frozenset(
     {"claude-haiku-5-5", "claude-haiku-4-5", "claude-haiku-4-5-20251001", "claude-3-5-haiku-20241022"}
@@ -99,11 +101,6 @@ def _count(data: dict[str, Any], name: str) -> int:
     return min(value, 1_000_000_000) if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0
 
 
-def main_model() -> str:
-    """The model that builds."""
-    return settings.MK0R_MODEL or DEFAULT_MODEL
-
-
 def admitted(asked: str) -> str | None:
     """The model a request for `asked` goes to, or None when it is refused.
 
@@ -120,8 +117,7 @@ def admitted(asked: str) -> str | None:
 
 def is_stand_in() -> bool:
     """Whether the upstream is on this machine, where a call costs nothing."""
-    host = urlsplit(settings.ANTHROPIC_BASE_URL).hostname or ""
-    return host in {"localhost", "127.0.0.1", "::1"} or host.endswith(".localhost")
+    return is_loopback(settings.ANTHROPIC_BASE_URL)
 
 
 def _is_vendor() -> bool:

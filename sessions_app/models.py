@@ -88,6 +88,7 @@ class Turn(models.Model):
     cancel_requested = models.BooleanField(default=False)
     pid = models.PositiveIntegerField(null=True, blank=True)  # the agent's process group in the sandbox
     sandbox_id = models.CharField(max_length=64, blank=True)  # the sandbox that process runs in
+    base_tree = models.CharField(max_length=64, blank=True)  # git tree of the files when the agent began
     log_lines = models.PositiveIntegerField(default=0)  # complete lines of the agent's log already turned into events
     summary = models.TextField(blank=True)
     cost_usd = models.DecimalField(max_digits=12, decimal_places=6, default=0)

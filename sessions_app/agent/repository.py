@@ -1,0 +1,192 @@
+"""Git in the sandbox, on behalf of the platform.
+
+Nothing of what the agent may have done to the repository is trusted: hooks, configuration of the machine, HEAD and
+branches are bypassed, commits are made from trees (`commit-tree`) upon the last version we know, and what must not be
+committed is looked for in the index itself. The push token exists in the environment of one command only.
+"""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+
+from sessions_app.agent.sandboxes import WORKDIR, Sandbox
+
+BRANCH = "main"
+IDENTITY = {
+    "GIT_AUTHOR_NAME": "mk0r",
+    "GIT_AUTHOR_EMAIL": "mk0r@users.noreply.github.com",
+    "GIT_COMMITTER_NAME": "mk0r",
+    "GIT_COMMITTER_EMAIL": "mk0r@users.noreply.github.com",
+    "GIT_CONFIG_NOSYSTEM": "1",
+    "GIT_CONFIG_GLOBAL": "/dev/null",
+    "GIT_TERMINAL_PROMPT": "0",
+    "LC_ALL": "C.UTF-8",
+}
+_SETTINGS = {
+    "core.hooksPath": "/dev/null",
+    "core.fsmonitor": "false",
+    "core.autocrlf": "false",
+    "core.safecrlf": "false",
+    "core.fileMode": "true",
+    "core.quotePath": "false",
+    "commit.gpgSign": "false",
+    "gc.auto": "0",
+    "safe.directory": "*",
+    "advice.addEmbeddedRepo": "false",
+}
+# Asked for by git only when it has to log in; the token is never an argument and never in a file.
+_CREDENTIALS = '!f() { test "$1" = get && echo username=mk0r && echo "password=$MK0R_GIT_TOKEN"; }; f'
+_EXCLUDED = ("node_modules/", ".env", ".env.*", "!.env.example", "!.env.sample", "!.env.template")
+
+
+class GitFailed(Exception):
+    """Git ended with an error; the text is the end of what it said."""
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """The tree as it would be committed, and the paths that were left out of it."""
+
+    tree: str
+    left_out: list[str]
+
+
+class Repository:
+    """The app's repository in one sandbox."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self._sandbox = sandbox
+
+    async def begin(self) -> str:
+        """Make the repository if there is none. Returns the tree of the files as they are."""
+        exclude = shlex.quote("\n".join(_EXCLUDED) + "\n")
+        await self._shell(
+            f"test -d .git || {_git('init', '-q', '-b', BRANCH)}; rm -f .git/index.lock; mkdir -p .git/info;"
+            f" printf %s {exclude} > .git/info/exclude"
+        )
+        return (await self.stage([])).tree
+
+    async def stage(self, secrets: list[str]) -> Staged:
+        """Put every file that may be committed into the index and write its tree.
+
+        `.env` files stay out even if the project's own `.gitignore` lets them in, and so does every file that holds one
+        of `secrets`.
+        """
+        await self._shell(f"rm -f .git/index.lock; {_git('add', '-A', '.')}", seconds=120)
+        listed = await self._git("ls-files", "-z", "--cached", "--", ":(glob)**/.env", ":(glob)**/.env.*")
+        kept = (".example", ".sample", ".template")
+        left_out = [path for path in listed.split("\0") if path and not path.endswith(kept)]
+        left_out += [path for path in await self._holding(secrets) if path not in left_out]
+        if left_out:
+            await self._unstage(left_out)
+        return Staged((await self._git("write-tree")).strip(), [path for path in left_out if not _is_env(path)])
+
+    async def _holding(self, secrets: list[str]) -> list[str]:
+        """Staged paths whose content has one of the values. The values go in by environment, not as arguments."""
+        values = [value for value in secrets if len(value) >= 8 and "\n" not in value]
+        if not values:
+            return []
+        command = f'printf "%s\\n" "$MK0R_VALUES" | {_git("grep", "--cached", "-a", "-l", "-z", "-F", "-f", "-")}'
+        done = await self._sandbox.run(
+            command, env=IDENTITY | {"MK0R_VALUES": "\n".join(values)}, cwd=WORKDIR, seconds=120
+        )
+        if done.exit_code > 1:
+            raise GitFailed(done.stderr[-300:])
+        return [path for path in done.stdout.split("\0") if path]
+
+    async def _unstage(self, paths: list[str]) -> None:
+        for start in range(0, len(paths), 100):
+            await self._git(
+                "rm", "-q", "--cached", "--ignore-unmatch", "--", *map(_literal, paths[start : start + 100])
+            )
+
+    async def commit(self, tree: str, parent: str | None, message: str) -> str:
+        """Make a commit of `tree` on top of `parent`, and the branch and HEAD point to it. Returns its name."""
+        above = ["-p", parent] if parent else []
+        sha = (await self._git("commit-tree", tree, *above, "-m", message)).strip()
+        await self._git("update-ref", f"refs/heads/{BRANCH}", sha)
+        await self._git("symbolic-ref", "HEAD", f"refs/heads/{BRANCH}")
+        return sha
+
+    async def has(self, name: str) -> bool:
+        """Whether the object is here."""
+        done = await self._sandbox.run(_git("cat-file", "-e", name), env=IDENTITY, cwd=WORKDIR)
+        return done.exit_code == 0
+
+    async def push(self, url: str, sha: str, token: str) -> None:
+        """Send the commit and all it rests on to the repository's branch.
+
+        Raises:
+            GitFailed: with the reason as git tells it.
+        """
+        command = _git(
+            "-c", "credential.helper=", "-c", f"credential.helper={_CREDENTIALS}", "-c", "http.proxy=",
+            "push", "--porcelain", url, f"{sha}:refs/heads/{BRANCH}",
+        )  # fmt: skip
+        done = await self._sandbox.run(command, env=IDENTITY | {"MK0R_GIT_TOKEN": token}, cwd=WORKDIR, seconds=120)
+        if done.exit_code != 0:
+            raise GitFailed(_reason(done.stdout + "\n" + done.stderr))
+
+    async def restore(self, tree: str) -> bool:
+        """Make the files exactly those of `tree`, but for what is ignored. Returns whether the lockfile changed.
+
+        Raises:
+            GitFailed: the files are not that tree; the text says why.
+        """
+        before = await self._lockfile()
+        await self._shell(
+            f"rm -f .git/index.lock; {_git('read-tree', '-u', '--reset', tree)}"
+            f" && {_git('clean', '-ffdq', '-e', '.env', '-e', 'node_modules')}",
+            seconds=120,
+        )
+        left = (await self.stage([])).tree
+        if left != tree:
+            raise GitFailed(f"the files are {left}, not {tree}")
+        return await self._lockfile() != before
+
+    async def install(self) -> None:
+        """Install the packages that the lockfile names.
+
+        Raises:
+            GitFailed: npm did not end well.
+        """
+        command = "test -f package-lock.json || exit 0; npm ci --no-audit --no-fund --loglevel=error"
+        done = await self._sandbox.run(command, cwd=WORKDIR, seconds=240)
+        if done.exit_code != 0:
+            raise GitFailed(done.stderr[-300:])
+
+    async def _lockfile(self) -> str:
+        done = await self._sandbox.run(_git("hash-object", "package-lock.json"), env=IDENTITY, cwd=WORKDIR)
+        return done.stdout.strip()
+
+    async def _git(self, *args: str) -> str:
+        return await self._shell(_git(*args))
+
+    async def _shell(self, command: str, seconds: float = 60) -> str:
+        done = await self._sandbox.run(command, env=IDENTITY, cwd=WORKDIR, seconds=seconds)
+        if done.exit_code != 0:
+            raise GitFailed((done.stderr or done.stdout)[-300:].strip())
+        return done.stdout
+
+
+def _git(*args: str) -> str:
+    """A shell's words for git with our settings over everybody else's."""
+    settings = [part for name, value in _SETTINGS.items() for part in ("-c", f"{name}={value}")]
+    return shlex.join(["git", *settings, *args])
+
+
+def _literal(path: str) -> str:
+    return f":(literal){path}"
+
+
+def _is_env(path: str) -> bool:
+    return path.rpartition("/")[2].startswith(".env")
+
+
+def _reason(output: str) -> str:
+    """What a person needs of git's complaint: the remote's own words, else its last line."""
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    said = [line.removeprefix("remote:").strip() for line in lines if line.startswith("remote:")]
+    rejected = [line for line in lines if "rejected" in line]
+    return " ".join(said or rejected or lines[-1:] or ["git gave no reason"])[:300]
