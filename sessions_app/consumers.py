@@ -149,7 +149,7 @@ class SessionConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         self._wake(state["sandbox"])
         await self._send({"type": "snapshot", "session": state, "seq": state["last_seq"]})
         self._sent = after if after <= state["last_seq"] else 0
-        self._pump = asyncio.create_task(self._read_log(session), name=f"socket {session.slug}")
+        self._pump = asyncio.create_task(self._follow(session), name=f"socket {session.slug}")
 
     async def _unbind(self) -> None:
         if self._pump is not None:
@@ -161,6 +161,14 @@ class SessionConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             await self.channel_layer.group_discard(events.group_of(self.session.slug), self.channel_name)
 
     # --- the log
+    async def _follow(self, session: Session) -> None:
+        try:
+            await self._read_log(session)
+        except Exception:
+            # The task's boundary. The client comes back by itself and gets what it missed.
+            log.exception("socket.reader_failed session=%s", session.slug)
+            await self.close(code=1011)
+
     async def _read_log(self, session: Session) -> None:
         while True:
             self._bell.clear()

@@ -57,6 +57,8 @@ class SessionTasks:
         """
         if session_id in self._waking or (not now and time.monotonic() - self._woken.get(session_id, -1e9) < _AWAKE):
             return
+        expired = time.monotonic() - _AWAKE
+        self._woken = {known: at for known, at in self._woken.items() if at > expired}
         self._woken[session_id] = time.monotonic()
         task = asyncio.get_running_loop().create_task(self._wake(session_id), name=f"wake {session_id}")
         self._waking[session_id] = task

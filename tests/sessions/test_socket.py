@@ -187,6 +187,18 @@ async def test_with_the_doorbell_broken_the_log_still_arrives_while_something_is
         assert (await socket.until("notice"))["data"]["text"] == "unheard"
 
 
+async def test_a_reader_that_breaks_ends_the_socket_so_that_the_client_comes_back(
+    ada: Any, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(session_id: Any, seq: int, limit: int) -> None:
+        raise ValueError("a fault of our own")
+
+    monkeypatch.setattr(events, "after", broken)
+    async with ada.socket() as socket:
+        await socket.until("snapshot")
+        assert await socket.raw.receive_output(3) == {"type": "websocket.close", "code": 1011}
+
+
 async def test_another_visitors_slug_is_not_found_and_shows_nothing(ada: Any, ben: Any, session: Session) -> None:
     async with ben.socket(f"?slug={session.slug}") as socket:
         assert (await socket.hear())["code"] == "not_found"
