@@ -8,7 +8,7 @@ from typing import Any
 
 from aiohttp import web
 
-from localcloud.e2b.sandboxes import Sandbox, iso
+from localcloud.e2b.sandbox import Sandbox, iso
 
 ENVD_VERSION = "0.6.13"
 CLIENT_ID = "localcloud"

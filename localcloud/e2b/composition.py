@@ -49,7 +49,11 @@ def compose(app: web.Application, cloud: Cloud) -> None:
         await supplies.stop()
         await sandboxes.close()
 
+    async def hang_up(_app: web.Application) -> None:
+        sandboxes.cut_all()
+
     app.cleanup_ctx.append(life)
+    app.on_shutdown.append(hang_up)
 
 
 def egress(cloud: Cloud) -> runtime.Egress:

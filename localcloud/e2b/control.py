@@ -21,7 +21,8 @@ from localcloud.e2b.bodies import failure
 from localcloud.e2b.keys import SANDBOXES
 from localcloud.e2b.requests import BadRequestError
 from localcloud.e2b.runtime import LaunchError
-from localcloud.e2b.sandboxes import FullError, GoneError, Sandbox, Sandboxes, StateError
+from localcloud.e2b.sandbox import FullError, GoneError, Sandbox, StateError
+from localcloud.e2b.sandboxes import Sandboxes
 from localcloud.faults import operation
 
 KEY = re.compile(r"e2b_[0-9a-f]{40}")

@@ -20,7 +20,7 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from localcloud.e2b.keys import SANDBOXES
-from localcloud.e2b.sandboxes import GoneError, Sandbox
+from localcloud.e2b.sandbox import GoneError, Sandbox
 
 ENVD_PORT = 49983
 INTERNAL = frozenset({"/init", "/freeze", "/unfreeze", "/collapse", "/fsfreeze", "/fsthaw"})

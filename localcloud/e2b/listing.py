@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl, unquote
 from multidict import MultiMapping
 
 from localcloud.e2b.requests import BadRequestError
-from localcloud.e2b.sandboxes import Sandbox
+from localcloud.e2b.sandbox import Sandbox
 
 PAGE = 100
 STATES = ("running", "paused")

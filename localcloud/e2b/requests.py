@@ -8,7 +8,7 @@ from typing import Any
 
 from aiohttp import web
 
-from localcloud.e2b.sandboxes import Wanted
+from localcloud.e2b.sandbox import Wanted
 
 LONGEST_SECONDS = 24 * 3600
 TEMPLATE = re.compile(r"(mk0r|base)([-:/][a-zA-Z0-9._:/-]{1,100})?")

@@ -13,82 +13,23 @@ import logging
 import secrets
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from localcloud.e2b import runtime
 from localcloud.e2b.removal import remove_tree
+from localcloud.e2b.sandbox import FullError, GoneError, Sandbox, StateError, Wanted, new_id
 from localcloud.e2b.startup import StartCommand
 from localcloud.store import Store
 
+__all__ = ["GoneError", "Ground", "Sandboxes"]
+
 log = logging.getLogger("localcloud.e2b")
 
-ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
 CONCURRENT = 100
 TICK_SECONDS = 1.0
 VENDOR, KIND = "e2b", "sandbox"
-
-
-class GoneError(Exception):
-    """There is no such sandbox (any more)."""
-
-
-class StateError(Exception):
-    """The sandbox is not in the state the operation needs; the message says so."""
-
-
-class FullError(Exception):
-    """As many sandboxes exist as may."""
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """What a create asked for, checked. `timeout` is in seconds; `hosts` is what it may reach beyond the usual."""
-
-    template: str
-    timeout: int
-    metadata: dict[str, str] = field(default_factory=dict)
-    environment: dict[str, str] = field(default_factory=dict)
-    auto_pause: bool = False
-    auto_resume: bool = False
-    hosts: frozenset[str] = frozenset()
-    name: str = ""
-
-
-@dataclass(slots=True, eq=False)
-class Sandbox:
-    """One living sandbox. Times are Unix seconds; `end_at` means nothing while it is paused."""
-
-    id: str
-    wanted: Wanted
-    access_token: str
-    directory: Path
-    started_at: float
-    end_at: float
-    machine: runtime.Runtime | None = None
-    startup: StartCommand | None = None
-    paused: bool = False
-    # Requests in flight to the inside: cut when the sandbox pauses or ends, as its network would be.
-    relays: set[asyncio.Task[Any]] = field(default_factory=set)
-    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-    ended: bool = False
-
-    @property
-    def state(self) -> str:
-        """`running` or `paused`, as the control plane names it."""
-        return "paused" if self.paused else "running"
-
-    def cut(self) -> None:
-        """End every request in flight."""
-        for relay in tuple(self.relays):
-            relay.cancel()
-
-
-def new_id() -> str:
-    """`i` and 20 of `[a-z0-9]`: no dash, which would break routing by host name."""
-    return "i" + "".join(secrets.choice(ALPHABET) for _ in range(20))
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +53,8 @@ class Sandboxes:
         self._by_key: dict[str, tuple[Wanted, asyncio.Task[Sandbox]]] = {}
         self._creating = 0
         self._reaper: asyncio.Task[None] | None = None
-        self._tasks: set[asyncio.Task[Any]] = set()
+        self._creates: set[asyncio.Task[Any]] = set()
+        self._ends: set[asyncio.Task[Any]] = set()
 
     async def open(self) -> None:
         """End what an earlier localcloud left behind, and begin to watch over timeouts."""
@@ -128,10 +70,16 @@ class Sandboxes:
         """End every sandbox and wait until all of them are gone."""
         if self._reaper is not None:
             self._reaper.cancel()
-        for task in tuple(self._tasks):
+        for task in tuple(self._creates):
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*self._creates, return_exceptions=True)
         await asyncio.gather(*(self.kill(sandbox.id) for sandbox in self.all()), return_exceptions=True)
+        await asyncio.gather(*self._ends, return_exceptions=True)
+
+    def cut_all(self) -> None:
+        """End every request in flight to any sandbox, so that a stopping server need not wait for streams."""
+        for sandbox in self._living.values():
+            sandbox.cut()
 
     def all(self) -> list[Sandbox]:
         """Every living sandbox, oldest first."""
@@ -168,7 +116,7 @@ class Sandboxes:
         if len(self._living) + self._creating >= CONCURRENT:
             raise FullError
         task = asyncio.create_task(self._create(wanted))
-        self._keep(task)
+        _keep(self._creates, task)
         if key is not None:
             self._by_key[key] = (wanted, task)
             task.add_done_callback(lambda done: self._forget_failed(key, done))
@@ -177,10 +125,6 @@ class Sandboxes:
     def _forget_failed(self, key: str, task: asyncio.Task[Sandbox]) -> None:
         if task.cancelled() or task.exception() is not None:
             self._by_key.pop(key, None)
-
-    def _keep(self, task: asyncio.Task[Any]) -> None:
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
 
     async def _create(self, wanted: Wanted) -> Sandbox:
         self._creating += 1
@@ -276,7 +220,7 @@ class Sandboxes:
         sandbox.ended = True
         self._by_key = {key: known for key, known in self._by_key.items() if not _made(known[1], sandbox)}
         task = asyncio.create_task(self._end(sandbox))
-        self._keep(task)
+        _keep(self._ends, task)
         await asyncio.shield(task)
 
     async def _end(self, sandbox: Sandbox) -> None:
@@ -318,6 +262,11 @@ class Sandboxes:
             await (self.pause(sandbox) if sandbox.wanted.auto_pause else self.kill(sandbox.id))
 
 
+def _keep(tasks: set[asyncio.Task[Any]], task: asyncio.Task[Any]) -> None:
+    tasks.add(task)
+    task.add_done_callback(tasks.discard)
+
+
 def _made(task: asyncio.Task[Sandbox], sandbox: Sandbox) -> bool:
     return task.done() and not task.cancelled() and task.exception() is None and task.result() is sandbox
 
@@ -327,8 +276,3 @@ def _clear(directory: Path) -> None:
     for left in directory.iterdir():
         with contextlib.suppress(OSError):
             remove_tree(left)
-
-
-def iso(moment: float) -> str:
-    """A Unix time as the control plane writes it."""
-    return datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -92,3 +92,13 @@ def test_a_sandbox_whose_first_process_dies_counts_as_ended(cloud: CloudUnderTes
         time.sleep(0.1)
     assert sandbox.is_running() is False
     assert sandbox.kill() is False
+
+
+def test_an_open_stream_does_not_hold_localcloud_up(tmp_path: Path) -> None:
+    with run_cloud(tmp_path) as cloud:
+        sandbox = Sandbox.create("base", timeout=300, **options_of(cloud))
+        sandbox.commands.run("sleep 60", background=True, timeout=0)
+        begun = time.monotonic()
+        cloud.stop()
+        assert time.monotonic() - begun < 4
+        wait_until_gone(sandbox.sandbox_id)
