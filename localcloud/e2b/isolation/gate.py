@@ -42,7 +42,7 @@ def safe_path(raw: str) -> str | None:
         return None
     for segment in path.split("/"):
         plain = unquote(segment, errors="replace")
-        if plain in (".", "..") or re.search(r"[/\\;%\x00-\x20\x7f]", plain) or plain.startswith(".."):
+        if plain in (".", "..") or re.search(r"[/\\;%\x00-\x1f\x7f]", plain) or plain.startswith(".."):
             return None
     return path
 

@@ -179,7 +179,8 @@ class Machine:
 
     async def stop(self) -> None:
         """Runs to its end even if whoever asked is cancelled: half a stop would leave processes behind."""
-        if self._ending is None:
+        failed = self._ending is not None and self._ending.done() and self._ending.exception() is not None
+        if self._ending is None or failed:
             self._ending = asyncio.create_task(self._stop())
         await asyncio.shield(self._ending)
 
