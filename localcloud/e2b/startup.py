@@ -23,6 +23,7 @@ SCRIPT = """mkdir -p "$HOME/.mk0r" && log="$HOME/.mk0r/dev-server.log"
 [ "$(wc -c < "$log" 2>/dev/null || echo 0)" -gt 2000000 ] && mv "$log" "$log.1"
 exec node --run dev >> "$log" 2>&1 < /dev/null"""
 FIRST_PAUSE, LONGEST_PAUSE, STEADY_SECONDS = 0.5, 15.0, 20.0
+LONGEST_FRAME = 1 << 20
 _HEADER = struct.Struct(">BI")
 
 
@@ -51,7 +52,7 @@ class StartCommand:
         ) as session:
             while True:
                 begun = loop.time()
-                with contextlib.suppress(aiohttp.ClientError, OSError, asyncio.IncompleteReadError):
+                with contextlib.suppress(aiohttp.ClientError, OSError, EOFError, ValueError):
                     await self._run_once(session)
                 pause = FIRST_PAUSE if loop.time() - begun > STEADY_SECONDS else min(pause * 2, LONGEST_PAUSE)
                 await asyncio.sleep(pause)
@@ -71,9 +72,10 @@ class StartCommand:
         ) as answer:
             while True:
                 _flags, length = _HEADER.unpack(await answer.content.readexactly(_HEADER.size))
-                event: dict[str, Any] = json.loads(await answer.content.readexactly(length))
-                if "error" in event:
-                    log.warning("the start command was refused: %s", event["error"])
+                if length > LONGEST_FRAME:  # what answers inside may have been replaced by anything
                     return
-                if "event" not in event:
+                event: Any = json.loads(await answer.content.readexactly(length))
+                if not isinstance(event, dict) or "event" not in event:
+                    if isinstance(event, dict) and "error" in event:
+                        log.warning("the start command was refused: %.300s", event["error"])
                     return

@@ -140,6 +140,7 @@ async def test_changes_are_streamed(sandbox: AsyncSandbox) -> None:
     await handle.stop()
     assert ("deep", FilesystemEventType.CREATE) in seen
     assert ("written", FilesystemEventType.CREATE) in seen
+    assert not [name for name, _ in seen if ".envd-" in name]
 
 
 def test_changes_are_kept_for_a_watcher_that_asks(cloud: CloudUnderTest, e2b_options) -> None:

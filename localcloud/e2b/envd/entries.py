@@ -13,6 +13,7 @@ from .connect import Json, RpcError
 from .paths import USER, Paths
 
 PREFIX = "user.e2b."
+UNFINISHED = ".envd-"  # how the names of files begin that are still being written
 METADATA_LIMIT = 4096
 KEY_LIMIT = 246
 _GETXATTR = getattr(os, "getxattr", None)
@@ -89,6 +90,8 @@ def entry_infos(directory: Path, depth: int, paths: Paths) -> list[Json]:
     """The entries below a directory down to ``depth`` levels, sorted by path; what vanishes meanwhile is left out."""
     infos: list[Json] = []
     for path in sorted(directory.iterdir()):
+        if path.name.startswith(UNFINISHED):
+            continue
         with contextlib.suppress(FileNotFoundError):
             infos.append(entry_info(path, paths))
             if depth > 1 and path.is_dir() and not path.is_symlink():

@@ -17,7 +17,7 @@ from typing import BinaryIO
 from aiohttp import BodyPartReader, web
 
 from .connect import Json, RpcError
-from .entries import check_metadata, replace_metadata
+from .entries import UNFINISHED, check_metadata, replace_metadata
 from .paths import Paths, check_user
 
 CHUNK = 256 * 1024
@@ -116,7 +116,7 @@ class FileService:
 
 
 async def _replace(target: Path, chunks: AsyncIterator[bytes], metadata: dict[str, str]) -> None:
-    descriptor, name = tempfile.mkstemp(prefix=".envd-", dir=target.parent)
+    descriptor, name = tempfile.mkstemp(prefix=UNFINISHED, dir=target.parent)
     temporary = Path(name)
     try:
         with os.fdopen(descriptor, "wb") as file:

@@ -13,7 +13,7 @@ from aiohttp import web
 
 from . import fields, polling
 from .connect import Json, RpcError, Stream, deadline_seconds, first_envelope, streaming, unary
-from .entries import entry_info
+from .entries import UNFINISHED, entry_info
 from .filesystem_rpc import rpc_error
 from .inotify import Inotify, available
 from .paths import Paths, check_request_user
@@ -113,6 +113,8 @@ class WatchService:
             raise RpcError("invalid_argument", f"path {self._paths.shown(root)} not a directory")
 
         def report(path: Path, kind: str) -> None:
+            if path.name.startswith(UNFINISHED):
+                return
             event: Json = {"name": str(path.relative_to(root)), "type": kind}
             if with_entry and kind not in {"EVENT_TYPE_REMOVE", "EVENT_TYPE_RENAME"}:
                 with contextlib.suppress(OSError):
