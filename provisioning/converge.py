@@ -67,7 +67,8 @@ class _Converging:
             self._reap()
 
     def _start_legs(self, unsettled: list[str]) -> None:
-        for provider in unsettled:
+        # Those that take longest first: rows are claimed one after another, and the longest leg makes the total.
+        for provider in sorted(unsettled, key=orchestrator.deadline_of, reverse=True):
             if provider in self.legs or self.starts.get(provider, 0) >= _STARTS:
                 continue
             self.starts[provider] = self.starts.get(provider, 0) + 1

@@ -1,0 +1,58 @@
+"""No leg waits for another: the whole takes as long as its slowest leg, and little more."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from channels.db import database_sync_to_async
+from django.utils import timezone
+
+from provisioning import services, tasks
+from provisioning.models import Resource
+
+# A shared machine may be busy; `bench/fanout.py` holds the strict figure of 100 ms.
+TOLERANCE = timedelta(milliseconds=600)
+
+
+@pytest.mark.usefixtures("without_sandbox")
+async def test_the_total_is_the_slowest_leg_by_the_rows_own_times(vendor_settings: Any, begin: Any, rows: Any) -> None:
+    vendor_settings.set_faults(
+        [
+            {"vendor": "github", "operation": "create_repository", "fault": "latency", "seconds": 0.1},
+            {"vendor": "resend", "operation": "create_audience", "fault": "latency", "seconds": 0.3},
+            {"vendor": "neon", "operation": "create_project", "fault": "latency", "seconds": 1.5},
+        ]
+    )
+    session = await begin()
+    await services.converge(session.pk)
+    legs: dict[str, list[Resource]] = {}
+    for row in (await rows(session)).values():
+        if row.provider in {"github", "resend", "neon"}:
+            legs.setdefault(row.provider, []).append(row)
+    took = {provider: its[-1].settled_at - its[0].started_at for provider, its in legs.items()}
+    first = min(row.started_at for its in legs.values() for row in its)
+    last = max(row.settled_at for its in legs.values() for row in its)
+    assert last - first <= max(took.values()) + TOLERANCE
+    assert took["github"] < took["neon"] - timedelta(seconds=0.5)
+    assert took["resend"] < took["neon"] - timedelta(seconds=0.3)
+
+
+async def test_a_planned_session_is_announced_leg_by_leg_before_any_call(begin: Any, heard: Any, settings: Any) -> None:
+    settings.POSTHOG_PROJECT_KEY = "phc_0"
+    session = await begin()
+    assert heard.states(session, "posthog") == ["ready"]
+    assert all(heard.states(session, provider) == ["planned"] for provider in ("github", "resend", "e2b", "neon"))
+
+
+@pytest.mark.usefixtures("without_sandbox")
+async def test_what_everybody_forgot_is_taken_up_by_the_worker(vendor_settings: Any, begin: Any, rows: Any) -> None:
+    session = await begin()
+    assert await database_sync_to_async(tasks.forgotten)() == []
+    long_ago = timezone.now() - timedelta(minutes=10)
+    await database_sync_to_async(Resource.objects.filter(session_id=session.pk).update)(created_at=long_ago)
+    assert await database_sync_to_async(tasks.forgotten)() == [session.pk]
+    await tasks.take_up(0)
+    assert (await rows(session))["neon", "project"].state == "ready"
+    assert await database_sync_to_async(tasks.forgotten)() == []
