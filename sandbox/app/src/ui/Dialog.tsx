@@ -29,12 +29,12 @@ export function Dialog(props: { title: string; onClose: () => void; children: Re
 }
 
 /** Asks before something that cannot be taken back. */
-export function Confirm(props: { title: string; text: string; action: string; busy?: boolean; onConfirm: () => void; onClose: () => void }) {
+export function Confirm(props: { title: string; text: string; action: string; keep?: string; busy?: boolean; onConfirm: () => void; onClose: () => void }) {
   return (
     <Dialog title={props.title} onClose={props.onClose}>
       <p className="text-ink-2">{props.text}</p>
       <div className="mt-5 flex justify-end gap-2">
-        <Button onClick={props.onClose}>Keep it</Button>
+        <Button onClick={props.onClose}>{props.keep ?? 'Keep it'}</Button>
         <Button kind="danger" busy={props.busy} onClick={props.onConfirm}>
           {props.action}
         </Button>

@@ -5,7 +5,7 @@ type Common = { label: string; error?: string; hint?: string }
 type Wiring = { id: string; 'aria-invalid': boolean | undefined; 'aria-describedby': string | undefined }
 
 /** Label, control, hint and error in their usual places, wired together for assistive technology. */
-export function Field(props: Common & { required?: boolean; children: (wiring: Wiring) => ReactNode }) {
+export function Field(props: Common & { children: (wiring: Wiring) => ReactNode }) {
   const id = useId()
   const noteId = `${id}-note`
   const note = props.error ?? props.hint
@@ -13,7 +13,6 @@ export function Field(props: Common & { required?: boolean; children: (wiring: W
     <div className="grid gap-1">
       <label htmlFor={id} className="text-[0.875rem] font-medium text-ink-2">
         {props.label}
-        {props.required ? null : <span className="font-normal text-ink-3"> (optional)</span>}
       </label>
       {props.children({ id, 'aria-invalid': props.error ? true : undefined, 'aria-describedby': note ? noteId : undefined })}
       {note ? (
@@ -28,7 +27,7 @@ export function Field(props: Common & { required?: boolean; children: (wiring: W
 /** A labelled one-line input: text, number, date, time, e-mail, telephone, web address, colour. */
 export function Input({ label, error, hint, className = '', ...rest }: Common & ComponentProps<'input'>) {
   return (
-    <Field label={label} error={error} hint={hint} required={rest.required}>
+    <Field label={label} error={error} hint={hint}>
       {(wiring) => <input className={`input ${className}`} {...wiring} {...rest} />}
     </Field>
   )
@@ -37,7 +36,7 @@ export function Input({ label, error, hint, className = '', ...rest }: Common & 
 /** A labelled text of several lines. */
 export function TextArea({ label, error, hint, className = '', ...rest }: Common & ComponentProps<'textarea'>) {
   return (
-    <Field label={label} error={error} hint={hint} required={rest.required}>
+    <Field label={label} error={error} hint={hint}>
       {(wiring) => <textarea rows={3} className={`input resize-y ${className}`} {...wiring} {...rest} />}
     </Field>
   )
@@ -47,7 +46,7 @@ export function TextArea({ label, error, hint, className = '', ...rest }: Common
 export function Select(props: Common & ComponentProps<'select'> & { options: readonly string[]; empty?: string }) {
   const { label, error, hint, options, empty, className = '', ...rest } = props
   return (
-    <Field label={label} error={error} hint={hint} required={rest.required}>
+    <Field label={label} error={error} hint={hint}>
       {(wiring) => (
         <select className={`input ${className}`} {...wiring} {...rest}>
           {empty === undefined ? null : <option value="">{empty}</option>}

@@ -1,0 +1,346 @@
+"""A sentence about an app that exists, read as changes to its spec: add, remove, rename, restyle, re-sort, mail."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field, replace
+
+from localcloud.anthropic.grammar.fields import Found, name_fields, read_fields, split
+from localcloud.anthropic.grammar.lexicon import LANGUAGES, Language, named_type
+from localcloud.anthropic.grammar.sentence import (
+    Reading,
+    chosen_sort,
+    chosen_totals,
+    matching_field,
+    read_sentence,
+    with_recipient,
+)
+from localcloud.anthropic.grammar.text import Prepared, prepare, sentences
+from localcloud.anthropic.grammar.wishes import Wishes, read_wishes
+from localcloud.anthropic.names import column_name, sentence_case
+from localcloud.anthropic.spec import MAX_FIELDS, AppSpec, Field
+
+_POLITE = r"(?:(?:please|also|and|then|now|can you|could you|would you|i'd like you to|i would like you to|i (?:also )?(?:want|need|would like|'d like) (?:you )?(?:to )?|let's|just|bitte|auch|s'il te plaît|por favor|ahora|kannst du|noch)\s+)*"
+_ADD = re.compile(
+    rf"^{_POLITE}(?:add|include|insert|append|also (?:add|track|record|store)|record|track|store|there should (?:also )?be|it (?:should|must|needs to) (?:also )?(?:have|store|record|include)|(?:it|each \w+|every \w+|they) (?:also )?(?:needs?|should (?:also )?have|has|have)|i (?:also )?(?:need|want)|we (?:also )?need|put in|füge?|ergänze|nimm|ajoute[rz]?|rajoute|añade|añadir|agrega[r]?|pon)\s+(?P<what>.+?)(?:\s+(?:hinzu|auf|dazu|ein))?$",
+    re.IGNORECASE,
+)
+_MORE = re.compile(
+    r"^(?:and |also |plus )?(?:also |with |plus )(?P<what>.+?)(?: too| as well| please)?$|^(?P<bare>(?:an?|the|eine?|une?|una?) .+?) (?:too|as well|please|also|auch|aussi|también)$",
+    re.IGNORECASE,
+)
+_REMOVE = re.compile(
+    rf"^{_POLITE}(?:remove|delete|drop|hide|get rid of|take (?:out|away|off)|leave out|lose|kill|no more|without|i don't (?:need|want)|entferne|lösche|streiche|supprime[rz]?|enlève[rz]?|retire[rz]?|quita[r]?|elimina[r]?|borra[r]?)\s+(?P<what>.+?)(?:\s+(?:again|any ?more|please|from (?:it|the \w+)))?$",
+    re.IGNORECASE,
+)
+_RENAME = re.compile(
+    r"\b(?:rename|relabel|change|call|turn|nenne|benenne|renomme[rz]?|renombra[r]?|cambia[r]?)\s+(?:the |die |den |das |le |la |el )?(?:field |column |label )?(?P<old>[\w\ue000-\uf8ff][\w\s'/-]{0,50}?)(?:\s+(?:field|column|label))?\s+(?:to|into|as|in|um in|en|a|por)\s+(?P<new>[^.;,]+?)(?=\s*(?:[.;,]|\band (?:add|remove|make|sort|call|show|rename|send)\b|$))",
+    re.IGNORECASE,
+)
+_NEED = re.compile(
+    rf"^{_POLITE}(?:make|set|mark)\s+(?P<what>.+?)\s+(?:as |to be |be )?(?P<how>required|mandatory|compulsory|optional|not required)$",
+    re.IGNORECASE,
+)
+_BECOME = re.compile(
+    rf"^{_POLITE}(?:make|let|turn|change|convert)?\s*(?P<what>.+?)\s+(?:should be|must be|into|to be|to|be|is|as)?\s*(?P<kind>an? [\w /-]+|[\w/-]+)$",
+    re.IGNORECASE,
+)
+_OPTION = re.compile(
+    rf"^{_POLITE}(?:add|include)\s+(?:the |an? )?(?:options?|choices?|values?)?\s*(?P<option>.+?)\s+(?:as an? (?:option|choice)\s+)?(?:to|for|in|as)\s+(?:the )?(?P<what>.+?)(?:\s+(?:options?|choices?|dropdown|list|values?))?$",
+    re.IGNORECASE,
+)
+_NEW_APP = re.compile(r"^(?:please |can you |now |ok,? |instead,? )*(?:i want |i need |i'd like |(?:build|create|develop|write|make|baue?|erstelle|crée|fais|crea|haz)(?: me| us| mir| moi)? )(?:an?|another|the|my|eine?n?|une?|una?)\s+(?:\w+[ -]){0,3}?(?:app|application|tool|website|site|tracker|list|log|diary|journal|database|calculator|converter|timer|stopwatch|counter|form|manager|inventory|guestbook|catalog(?:ue)?|crm|system|planner|register|liste|rechner|calculatrice|calculadora|lista)\b", re.IGNORECASE)  # fmt: skip
+_QUESTION = re.compile(
+    r"^(?:what|how|why|who|where|when|which|does|do|is|are|can i|was|wie|warum|wer|wo|welche|quoi|comment|pourquoi|que|qué|cómo|por qué)\b.*\?$",
+    re.IGNORECASE | re.DOTALL,
+)
+_ACTION = r"add|remove|delete|drop|make|rename|call|sort|show|change|set|hide|also|send|use|include|füge|entferne|mach|ajoute|supprime|añade|quita|elimina|pon"
+
+
+@dataclass(slots=True)
+class Change:
+    """What a follow-up does. `spec` is the app afterwards; equal to the one before when nothing was understood."""
+
+    spec: AppSpec
+    added: list[Field] = field(default_factory=list)
+    removed: list[Field] = field(default_factory=list)
+    converted: list[tuple[Field, Field]] = field(default_factory=list)
+    notes: list[tuple[str, str]] = field(default_factory=list)  # (what happened, about what)
+    unknown: list[str] = field(default_factory=list)
+    secret: bool = False
+    question: bool = False
+    new_app: Reading | None = None
+
+
+def read_followup(prompt: str, spec: AppSpec) -> Change:
+    """Read `prompt` as a change to `spec`, or as the order for a new app in its place."""
+    prepared = prepare(prompt)
+    change = Change(spec)
+    if _QUESTION.match(prepared.text):
+        change.question = True
+        return change
+    if _NEW_APP.match(prepared.text):
+        reading = read_sentence(prompt)
+        if reading.spec and (reading.spec.kind != "records" or not reading.guessed_fields):
+            change.new_app = reading
+            return change
+    prepared.text = _renames(change, prepared)
+    wishes = read_wishes(prepared)
+    change.secret = wishes.secret
+    if change.spec.kind == "records":
+        for clause in _clauses(wishes.rest):
+            if not _clause(change, clause, prepared):
+                change.unknown.append(prepared.restore(clause)[:120])
+    _wished(change, wishes)
+    if (
+        not change.notes
+        and not change.secret
+        and (reading := read_sentence(prompt)).spec
+        and not reading.guessed_fields
+    ):
+        change.new_app = reading
+    return change
+
+
+def _clauses(text: str) -> list[str]:
+    clauses: list[str] = []
+    for sentence in sentences(text):
+        parts = re.split(
+            rf"\s*;\s*|,?\s+(?:and|und|et|y|then)\s+(?=(?:{_ACTION})\b)|,\s+(?=(?:{_ACTION})\b)",
+            sentence,
+            flags=re.IGNORECASE,
+        )
+        clauses += [part.strip(" ,.") for part in parts if re.search(r"\w{2,}", part)]
+    leftovers = r"(?:please|also|and|then|now|when(?:ever)? .*|bitte|thanks?|thank you|it|make it|the (?:list|app|page)|show (?:me )?(?:the )?(?:list|entries|them)?)"
+    return [clause for clause in clauses if not re.fullmatch(leftovers, clause, re.IGNORECASE)]
+
+
+def _renames(change: Change, prepared: Prepared) -> str:
+    """Rename fields first: "rename rating to score" must not be taken for a new title of the app."""
+    text = prepared.text
+    for match in list(_RENAME.finditer(text)):
+        old = matching_field(prepared.restore(match["old"]), change.spec.fields)
+        exact = old and re.sub(r"\s+field$", "", prepared.restore(match["old"]).lower()) in (
+            old.label.lower(),
+            old.name.replace("_", " "),
+        )
+        new = prepared.restore(match["new"]).strip(" '\"")[:80]
+        if old is None or not exact or not new or named_type(match["new"]):
+            continue
+        label = sentence_case(new)
+        change.spec = change.spec.with_fields(
+            tuple(replace(item, label=label) if item == old else item for item in change.spec.fields)
+        )
+        change.notes.append(("renamed", f"{old.label} → {label}"))
+        text = text.replace(match[0], " ")
+    return text.strip(" ,;.")
+
+
+def _clause(change: Change, clause: str, prepared: Prepared) -> bool:
+    for handler in (_option, _need, _remove, _add, _become):
+        if handler(change, clause, prepared):
+            return True
+    return False
+
+
+def _option(change: Change, clause: str, prepared: Prepared) -> bool:
+    match = _OPTION.match(clause)
+    item = matching_field(prepared.restore(match["what"]), change.spec.fields) if match else None
+    if match is None or item is None or item.type != "choice":
+        return False
+    language = LANGUAGES[change.spec.language]
+    new = [prepared.restore(piece.words).strip(" '\"")[:60] for piece in split(match["option"], language)]
+    wider = replace(item, options=tuple(dict.fromkeys((*item.options, *(word for word in new if word)))))
+    _swap(change, item, wider)
+    change.notes.append(("options", f"{item.label}: {', '.join(new)}"))
+    return True
+
+
+def _need(change: Change, clause: str, prepared: Prepared) -> bool:
+    match = _NEED.match(clause)
+    item = matching_field(prepared.restore(match["what"]), change.spec.fields) if match else None
+    if match is None or item is None or item.type == "boolean":
+        return False
+    required = match["how"].lower() in ("required", "mandatory", "compulsory")
+    _swap(change, item, replace(item, required=required))
+    change.notes.append(("required" if required else "optional", item.label))
+    return True
+
+
+def _remove(change: Change, clause: str, prepared: Prepared) -> bool:
+    match = _REMOVE.match(clause)
+    if match is None:
+        return False
+    understood = False
+    language = LANGUAGES[change.spec.language]
+    for piece in split(match["what"], language):
+        words = prepared.restore(piece.words)
+        if (
+            re.search(r"\b(?:e-?mails?|mails?|notifications?)\b", words, re.IGNORECASE)
+            and change.spec.mail
+            and not matching_field(words, change.spec.fields)
+        ):
+            change.spec = replace(change.spec, mail=None)
+            change.notes.append(("mail_off", ""))
+            understood = True
+        elif (
+            re.search(r"\btotals?\b|\bsums?\b", words, re.IGNORECASE)
+            and change.spec.totals
+            and not matching_field(words, change.spec.fields)
+        ):
+            change.spec = replace(change.spec, totals=())
+            change.notes.append(("totals_off", ""))
+            understood = True
+        elif (item := matching_field(words, change.spec.fields)) and len(change.spec.fields) > 1:
+            _retire(change, item)
+            change.notes.append(("removed", item.label))
+            understood = True
+    return understood
+
+
+def _retire(change: Change, item: Field) -> None:
+    rest = tuple(other for other in change.spec.fields if other != item)
+    if not any(other.required for other in rest) and (
+        first := next((other for other in rest if other.type != "boolean"), None)
+    ):
+        rest = tuple(replace(other, required=True) if other == first else other for other in rest)
+    change.spec = replace(change.spec.with_fields(rest), retired=(*change.spec.retired, item))
+    change.removed.append(item)
+
+
+def _add(change: Change, clause: str, prepared: Prepared) -> bool:
+    match = _ADD.match(clause) or _MORE.match(clause)
+    if match is None:
+        return False
+    what = match["what"] or match.groupdict().get("bare") or ""
+    what = re.sub(
+        r"^(?:an?(?:other| new| extra| additional)?|the|two|three|some|more|new|ein(?:e|en)?|une?|una?|noch)?\s*(?:(?:new|extra|additional)\s+)?(?:fields?|columns?|inputs?|felde?r?|champs?|campos?)\s*(?:for|called|named|:|with|pour|für|para)?\s+(?=\S)",
+        "",
+        what,
+        flags=re.IGNORECASE,
+    )
+    what = re.sub(
+        r"\s+(?:to|for|on|in)\s+(?:the|each|every|all|my|it|this|them)\b(?:\s+[\w-]+){0,3}$|\s+(?:to it|too|as well|zu(?:m|r)? \w+|à la \w+|a la \w+)$",
+        "",
+        what,
+        flags=re.IGNORECASE,
+    )
+    found = read_fields(what, prepared, change.spec.language)
+    known = {item.label.lower() for item in change.spec.fields}
+    fresh = [item for item in found if item.label.lower() not in known]
+    for item in found:
+        old = next((other for other in change.spec.fields if other.label.lower() == item.label.lower()), None)
+        if old and item.type == "choice" and item.options:
+            _retype(change, old, item)
+    added = _named(change, fresh)
+    change.added += added
+    change.spec = replace(change.spec, fields=(*change.spec.fields, *added))
+    change.notes += [("added", item.label) for item in added]
+    if not added and found:
+        change.notes += [
+            ("there", item.label) for item in found if item.label.lower() in known and item.type != "choice"
+        ]
+    return bool(found)
+
+
+def _named(change: Change, found: list[Found]) -> list[Field]:
+    """New fields. One that was removed before gets its old column back when the type is the same."""
+    taken = tuple(item.name for item in (*change.spec.fields, *change.spec.retired))
+    room = max(0, MAX_FIELDS - len(change.spec.fields))
+    fields: list[Field] = []
+    for item in name_fields(found)[:room]:
+        back = next(
+            (old for old in change.spec.retired if old.label.lower() == item.label.lower() and old.type == item.type),
+            None,
+        )
+        if back:
+            change.spec = replace(change.spec, retired=tuple(old for old in change.spec.retired if old != back))
+        name = back.name if back else column_name(item.label, (*taken, *(other.name for other in fields)))
+        fields.append(replace(item, name=name))
+    return fields
+
+
+def _become(change: Change, clause: str, prepared: Prepared) -> bool:
+    """ "make rating a number", "status should be one of a, b or c"."""
+    language: Language = LANGUAGES[change.spec.language]
+    words = re.sub(rf"^{_POLITE}(?:make|let|turn|change)\s+", "", clause, flags=re.IGNORECASE)
+    words = re.sub(r"\s+(?:should|must|can|into|to)\s+(?:be\s+)?", " as ", words, count=1, flags=re.IGNORECASE)
+    for item in read_fields(words, prepared, language.code)[:1]:
+        old = matching_field(item.label, change.spec.fields)
+        if old and item.type == "choice" and item.options:
+            _retype(change, old, item)
+            return True
+    match = _BECOME.match(clause)
+    kind = named_type(match["kind"]) if match else None
+    old = matching_field(prepared.restore(match["what"]), change.spec.fields) if match else None
+    if kind is None or old is None or kind == "choice":
+        return False
+    _retype(change, old, Found(old.label, kind))
+    return True
+
+
+_STORED = {"number": "numeric", "money": "numeric", "date": "date", "time": "time", "boolean": "boolean"}
+
+
+def _retype(change: Change, old: Field, item: Found) -> None:
+    """Give a field another type: in its column where the database stores both alike, else in a column of its own."""
+    kind = item.type or "text"
+    new = replace(old, type=kind, options=item.options if kind == "choice" else (), unit="", minimum=None, maximum=None)
+    if _STORED.get(kind, "text") != _STORED.get(old.type, "text"):
+        taken = tuple(other.name for other in (*change.spec.fields, *change.spec.retired))
+        new = replace(new, name=column_name(old.label, taken))
+        change.converted.append((old, new))
+        change.spec = replace(change.spec, retired=(*change.spec.retired, old))
+    _swap(change, old, new)
+    change.notes.append(("retyped", f"{old.label} → {kind}"))
+
+
+def _swap(change: Change, old: Field, new: Field) -> None:
+    sort = replace(change.spec.sort, field=new.name) if change.spec.sort.field == old.name else change.spec.sort
+    mail = (
+        replace(change.spec.mail, field=new.name)
+        if change.spec.mail and change.spec.mail.field == old.name
+        else change.spec.mail
+    )
+    totals = tuple(new.name if name == old.name else name for name in change.spec.totals)
+    spec = replace(change.spec, sort=sort, mail=mail, totals=totals)
+    change.spec = spec.with_fields(tuple(new if item == old else item for item in spec.fields))
+
+
+def _wished(change: Change, wishes: Wishes) -> None:
+    spec = change.spec
+    if wishes.title:
+        spec, note = replace(spec, title=wishes.title), ("titled", wishes.title)
+        change.notes.append(note)
+    if wishes.accent:
+        spec = replace(spec, accent=wishes.accent)
+        change.notes.append(("coloured", wishes.accent))
+    if wishes.scheme:
+        spec = replace(spec, scheme="dark" if wishes.scheme == "dark" else "light")
+        change.notes.append((wishes.scheme, ""))
+    if spec.kind == "records":
+        spec = _listed(change, wishes, spec)
+    change.spec = spec
+
+
+def _listed(change: Change, wishes: Wishes, spec: AppSpec) -> AppSpec:
+    if sort := chosen_sort(wishes, spec):
+        spec = replace(spec, sort=sort)
+        item = spec.field_named(sort.field)
+        change.notes.append(("sorted", item.label if item else ""))
+    elif wishes.sort_key:
+        change.unknown.append(wishes.sort_key)
+    if totals := chosen_totals(wishes, spec):
+        spec = replace(spec, totals=totals)
+        change.notes.append(("totals", ", ".join(item.label for name in totals if (item := spec.field_named(name)))))
+    if wishes.search:
+        spec = replace(spec, search=True)
+        change.notes.append(("search", ""))
+    if wishes.mail_to:
+        fields, mail = with_recipient(spec.fields, wishes, spec.language)
+        added = [item for item in fields if item.name not in {known.name for known in spec.fields}]
+        change.added += added
+        change.notes += [("added", item.label) for item in added]
+        spec = replace(spec, fields=fields, mail=mail)
+        change.notes.append(("mail", ""))
+    return spec

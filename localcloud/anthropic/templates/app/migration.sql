@@ -1,0 +1,8 @@
+create table if not exists %%TABLE%% (
+  id integer generated always as identity primary key,
+%%COLUMNS%%
+  created_at timestamptz not null default now()
+);
+
+-- A table of this name may be there from an earlier version of the app: it gets the columns it lacks.
+%%ADDED%%%%CHECKS%%create index if not exists %%TABLE%%_newest on %%TABLE%% (created_at desc);
