@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote
 from uuid import UUID
 
@@ -24,8 +24,6 @@ from provisioning.shielding import to_the_end
 
 if TYPE_CHECKING:
     import e2b
-
-    from sessions_app.models import Session
 
 __all__ = [
     "SandboxLost",
@@ -48,13 +46,23 @@ _PATIENCE = 330.0  # seconds a caller is made to wait for a sandbox that is stil
 _CONNECTS = 3
 
 
-def plan(session: Session) -> None:
+class Owner(Protocol):
+    """A session, as far as provisioning cares: it depends on nothing of the app that keeps sessions."""
+
+    @property
+    def pk(self) -> UUID: ...
+
+    @property
+    def slug(self) -> str: ...
+
+
+def plan(session: Owner) -> None:
     """Write the intent row of every resource; PostHog's is ready at once. Runs in the caller's transaction."""
     now = timezone.now()
     name = f"mk0r-{session.slug}"
     rows: dict[str, list[Resource]] = {provider: [] for provider in PROVIDERS}
     for step in STEPS:
-        row = Resource(session=session, provider=step.provider, kind=step.kind, name=name, created_at=now)
+        row = Resource(session_id=session.pk, provider=step.provider, kind=step.kind, name=name, created_at=now)
         if not step.remote:
             row.started_at = row.settled_at = now
             try:
@@ -70,7 +78,7 @@ def plan(session: Session) -> None:
             ledger.announce(its)
 
 
-def retry(session: Session, provider: str) -> bool:
+def retry(session: Owner, provider: str) -> bool:
     """Put the failed resources of `provider` back to planned; False when there are none. Then call `converge`."""
     changed = False
     with ledger.changing(session.pk, provider) as rows:
@@ -86,7 +94,7 @@ def retry(session: Session, provider: str) -> bool:
     return changed
 
 
-def request_teardown(session: Session) -> None:
+def request_teardown(session: Owner) -> None:
     """Mark everything the session owns as deleting. Then call `converge`, which destroys and verifies.
 
     Call it before the session's own row is locked: the order of locks is resource, then session.
@@ -102,17 +110,17 @@ def request_teardown(session: Session) -> None:
                     row.save(update_fields=["state", "error", "next_at"])
 
 
-def env_entries(session: Session) -> dict[str, Secret]:
+def env_entries(session: Owner) -> dict[str, Secret]:
     """Names and values of `.env`, of ready legs only, in the order they are written."""
     return delivery.entries_of(session.pk)
 
 
-def env_text(session: Session) -> str:
+def env_text(session: Owner) -> str:
     """The `.env` file as it is written into the sandbox."""
     return envfile.render(env_entries(session))
 
 
-def secret_values(session: Session) -> list[str]:
+def secret_values(session: Owner) -> list[str]:
     """Every known secret value that must not leave the session's `.env`, longest first, for redaction.
 
     Values of eight characters or more: the session's own, in the spellings they travel in, and the vendors' keys.
@@ -128,7 +136,7 @@ def secret_values(session: Session) -> list[str]:
     return sorted((value for value in values if len(value) >= _SHORTEST_SECRET), key=len, reverse=True)
 
 
-def resources_state(session: Session) -> list[dict[str, Any]]:
+def resources_state(session: Owner) -> list[dict[str, Any]]:
     """State of each provider, in the order every list shows them."""
     rows: dict[str, list[Resource]] = {provider: [] for provider in PROVIDERS}
     for row in Resource.objects.filter(session_id=session.pk).order_by("id"):
@@ -136,7 +144,7 @@ def resources_state(session: Session) -> list[dict[str, Any]]:
     return [chips.fold(its) for its in rows.values() if its]
 
 
-def preview_url(session: Session) -> str | None:
+def preview_url(session: Owner) -> str | None:
     """Address of the preview once it has answered, else None."""
     row = Resource.objects.filter(session_id=session.pk, provider="e2b", state=State.READY).first()
     return str(row.meta["preview"]) if row is not None and "answered" in row.meta else None
