@@ -6,6 +6,7 @@ import asyncio
 import base64
 import json
 import time
+from pathlib import Path
 
 import httpx
 import pytest
@@ -241,6 +242,32 @@ async def test_a_terminal_echoes_resizes_and_ends(sandbox: AsyncSandbox) -> None
 async def test_many_commands_at_once(sandbox: AsyncSandbox) -> None:
     results = await asyncio.gather(*(sandbox.commands.run(f"sleep 0.2; echo {number}") for number in range(20)))
     assert [int(result.stdout) for result in results] == list(range(20))
+
+
+async def test_a_reader_that_stalls_holds_the_source_back(cloud: CloudUnderTest, sandbox: AsyncSandbox) -> None:
+    def resident() -> int:
+        status = Path(f"/proc/{cloud.info['pid']}/status").read_text()
+        return int(status.partition("VmRSS:")[2].split()[0])
+
+    order = json.dumps({"process": {"cmd": "/usr/bin/yes"}, "tag": "flood", "stdin": False}).encode()
+    headers = {
+        "E2b-Sandbox-Id": sandbox.sandbox_id,
+        "X-Access-Token": sandbox._envd_access_token,
+        "Content-Type": "application/connect+json",
+    }
+    before = resident()
+    async with (
+        httpx.AsyncClient(timeout=None) as client,
+        client.stream(
+            "POST", f"{cloud.base_url}/process.Process/Start", headers=headers,
+            content=b"\0" + len(order).to_bytes(4, "big") + order,
+        ) as answer,
+    ):  # fmt: skip
+        await anext(answer.aiter_raw())
+        await asyncio.sleep(1)
+        assert resident() - before < 20_000
+    [flood] = [process for process in await sandbox.commands.list() if process.tag == "flood"]
+    assert await sandbox.commands.kill(flood.pid)
 
 
 @pytest.mark.parametrize(

@@ -75,6 +75,20 @@ async def test_the_same_idempotency_key_gives_the_same_sandbox(cloud: CloudUnder
     assert anew.sandbox_id != first.sandbox_id
 
 
+async def test_a_create_whose_reply_was_lost_is_found_again_by_its_key(
+    cloud: CloudUnderTest, make_sandbox, e2b_options
+) -> None:
+    wanted = {"idempotency_key": "mk0r-lost", "metadata": {"name": "mk0r-lost"}}
+    cloud.set_faults([{"vendor": "e2b", "operation": "create_sandbox", "fault": "reset_after", "probability": 1}])
+    try:
+        with pytest.raises((httpx.HTTPError, OSError)):
+            await make_sandbox(**wanted)
+    finally:
+        cloud.clear_faults()
+    again = await make_sandbox(**wanted)
+    assert [row["id"] for row in cloud.ledger(vendor="e2b", name="mk0r-lost")] == [again.sandbox_id]
+
+
 async def test_metadata_finds_a_sandbox_whatever_it_holds(make_sandbox, e2b_options) -> None:
     awkward = {"app": "mk0r-abc def", "a&b=c": "100% ü"}
     sandbox = await make_sandbox(metadata=awkward)
