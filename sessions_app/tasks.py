@@ -64,8 +64,12 @@ async def run_turn(context: JobContext, turn_id: int) -> None:
     pass_context=True,
     retry=RetryStrategy(max_attempts=_RESTORE_ATTEMPTS, linear_wait=2),
 )
-async def restore_version(context: JobContext, session_id: str, number: int) -> None:
-    """Put the app back to the tree of a version, as a new commit. One that fails every time says so."""
+async def restore_version(context: JobContext, session_id: str, number: int, newest: int) -> None:  # noqa: ARG001
+    """Put the app back to the tree of a version, as a new commit. One that fails every time says so.
+
+    `newest` was the newest version when this was asked for; whoever looks at the job knows by it whether it has made
+    its.
+    """
     from sessions_app.agent import versions
 
     session, version = await database_sync_to_async(_session_and_version)(session_id, number)

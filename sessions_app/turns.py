@@ -10,6 +10,7 @@ import unicodedata
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import Max
 from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
 
@@ -83,7 +84,9 @@ def version_restore(session: Session, number: int) -> Version:
         version = session.versions.filter(number=number).first()
         if version is None:
             raise NotFound(f"There is no version {number}.")
-        tasks.restore_version.configure(lock=_lock(session.pk)).defer(session_id=str(session.pk), number=number)
+        tasks.restore_version.configure(lock=_lock(session.pk)).defer(
+            session_id=str(session.pk), number=number, newest=_newest(session)
+        )
         Session.objects.filter(pk=session.pk).update(last_active_at=timezone.now())
     return version
 
@@ -145,11 +148,20 @@ def _require_idle(session: Session) -> None:
     require_open(session)
     if session.turns.filter(state__in=ACTIVE).exists():
         raise Busy("The agent is still at work. Stop it, or wait for the end of this turn.")
+    # A restore whose version exists only pushes it: the next may be asked for, and the jobs' lock keeps their order.
     restores = ProcrastinateJob.objects.filter(
-        lock=_lock(session.pk), status__in=["todo", "doing"], task_name="sessions_app.tasks.restore_version"
+        lock=_lock(session.pk),
+        status__in=["todo", "doing"],
+        task_name="sessions_app.tasks.restore_version",
+        args__newest__gte=_newest(session),
     )
     if restores.exists():
         raise Busy("A version is being restored. That takes a moment.")
+
+
+def _newest(session: Session) -> int:
+    """Number of the newest version, 0 without one."""
+    return session.versions.aggregate(newest=Max("number"))["newest"] or 0
 
 
 def _checked_prompt(prompt: str) -> str:
