@@ -55,8 +55,14 @@ async def install(
                 process.kill()
             await process.wait()
     if process.returncode:
-        words = said.decode(errors="replace").strip()
-        raise InstallError(f"npm {arguments[0]} failed: {words[:600] or f'status {process.returncode}'}")
+        words = _gist(said.decode(errors="replace"))
+        raise InstallError(f"npm {arguments[0]} failed: {words or f'status {process.returncode}'}")
+
+
+def _gist(said: str) -> str:
+    """npm's first sentences without its prefixes; what follows is its manual."""
+    lines = [line.removeprefix("npm error").strip() for line in said.splitlines()]
+    return " ".join(line for line in lines if line)[:400]
 
 
 async def _watch(measure: Callable[[], float], progress: Callable[[float], None]) -> None:
