@@ -1,0 +1,56 @@
+"""A whole installation, and a browser that looks at it as a visitor would."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from tests.fixtures.installation import Installation, run_installation
+
+NewPage = Callable[..., Page]
+
+
+@pytest.fixture(scope="session")
+def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    """All of mk0r, started by `manage.py up`."""
+    with run_installation(tmp_path_factory.mktemp("installation")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def browser(chromium: str) -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(
+            executable_path=chromium,
+            args=["--no-sandbox", "--disable-quic", "--no-first-run", "--disable-background-networking",
+                  "--disable-component-update", "--disable-sync", "--disable-gpu"],
+        )  # fmt: skip
+        yield running
+        running.close()
+
+
+@pytest.fixture
+def visitor(browser: Browser, product: Installation, tmp_path: Path) -> Iterator[Callable[..., BrowserContext]]:
+    """Makes browser contexts, each a visitor with cookies of its own; errors on our own pages fail the test."""
+    contexts: list[BrowserContext] = []
+    complaints: list[str] = []
+
+    def arrive(width: int = 1440, height: int = 900, *, scheme: str = "light") -> BrowserContext:
+        context = browser.new_context(
+            base_url=product.url,
+            viewport={"width": width, "height": height},
+            color_scheme=scheme,  # type: ignore[arg-type]
+        )
+        context.on("weberror", lambda error: complaints.append(str(error.error)))
+        contexts.append(context)
+        return context
+
+    yield arrive
+    for number, context in enumerate(contexts):
+        for page in context.pages:
+            page.screenshot(path=tmp_path / f"last-{number}.png")
+        context.close()
+    assert complaints == []
