@@ -31,7 +31,8 @@ async def workers() -> AsyncIterator[list[asyncio.Task[None]]]:
                     install_signal_handlers=False,
                     shutdown_graceful_timeout=_GRACE_SECONDS,
                     delete_jobs="successful",
-                    fetch_job_polling_interval=5.0,
+                    # A job that waits for another's lock is found by looking only, and somebody waits for it.
+                    fetch_job_polling_interval=1.0 if queue == "turn" else 5.0,
                     update_heartbeat_interval=5.0,
                     stalled_worker_timeout=15.0,
                 ),
