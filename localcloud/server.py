@@ -15,6 +15,7 @@ import logging
 import os
 import re
 import signal
+import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -122,21 +123,14 @@ async def serve(config: Config) -> None:
 
 async def _run(cloud: Cloud) -> None:
     config = cloud.config
+    listener = _bind(config.port)  # before anything is started, so that a taken port costs nothing
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, cloud.stopping.set)
     runner = web.AppRunner(build(cloud), access_log=None, handle_signals=False, shutdown_timeout=STOP_SECONDS)
     try:
         await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", config.port)
-        try:
-            await site.start()
-        except OSError as error:
-            if error.errno != errno.EADDRINUSE:
-                raise
-            raise StartError(
-                f"Port {config.port} is taken by another program. Stop it, or set MK0R_CLOUD_PORT to a free port."
-            ) from error
+        await web.SockSite(runner, listener).start()
         announce(cloud)
         log.info("localcloud listens on %s", config.base_url)
         await cloud.stopping.wait()
@@ -144,8 +138,25 @@ async def _run(cloud: Cloud) -> None:
     finally:
         cloud.faults.stop()
         await runner.cleanup()
+        listener.close()
         if cloud.stopping.is_set():
             config.announcement.unlink(missing_ok=True)
+
+
+def _bind(port: int) -> socket.socket:
+    """Take our port on loopback without listening yet. Raises `StartError`."""
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind(("127.0.0.1", port))
+    except OSError as error:
+        listener.close()
+        if error.errno == errno.EADDRINUSE:
+            raise StartError(
+                f"Port {port} is taken by another program. Stop it, or set MK0R_CLOUD_PORT to a free port."
+            ) from error
+        raise StartError(f"Port {port} cannot be used ({error.strerror}). Set MK0R_CLOUD_PORT to another.") from error
+    return listener
 
 
 @contextmanager

@@ -14,15 +14,15 @@ from localcloud.faults import operation_of
 from localcloud.posthog.app import EVENTS
 from localcloud.resend.app import MAILBOX
 
-# Vendor, what it is, its icon, the kind that counts, the page that shows it.
-VENDORS = (
-    ("posthog", "PostHog", "analytics", "chart", None, "events"),
-    ("github", "GitHub", "repositories", "repo", "repository", "repositories"),
-    ("resend", "Resend", "e-mail", "mail", "audience", "mailbox"),
-    ("e2b", "E2B", "sandboxes", "box", "sandbox", "sandboxes"),
-    ("neon", "Neon", "databases", "db", "project", "databases"),
-    ("anthropic", "Anthropic", "model", "model", None, ""),
-)
+# Vendor, what it is, its icon, the kind that counts (one, many), the page that shows it.
+VENDORS = {
+    "posthog": ("PostHog", "analytics", "chart", "event", "events", "events"),
+    "github": ("GitHub", "repositories", "repo", "repository", "repositories", "repositories"),
+    "resend": ("Resend", "e-mail", "mail", "mail", "mails", "mailbox"),
+    "e2b": ("E2B", "sandboxes", "box", "sandbox", "sandboxes", "sandboxes"),
+    "neon": ("Neon", "databases", "db", "project", "projects", "databases"),
+    "anthropic": ("Anthropic", "model", "model", "", "", ""),
+}
 MOST_ROWS = 500
 
 
@@ -30,10 +30,10 @@ async def overview(request: web.Request) -> web.Response:
     """One card per vendor: what stands behind it, and how much of it there is."""
     cloud = cloud_of(request)
     living = Counter((row["vendor"], row["kind"]) for row in cloud.store.ledger() if row["deleted_at"] is None)
-    counts = {vendor: (living[vendor, kind], kind) for vendor, _, _, _, kind, _ in VENDORS if kind}
-    if EVENTS in request.app:
-        counts["posthog"] = (request.app[EVENTS].count(), "event")
-    cards = join(_card(vendor, cloud.notes.get(vendor, ""), counts.get(vendor)) for vendor in VENDORS_BY_NAME)
+    counts = {vendor: living[vendor, facts[3]] for vendor, facts in VENDORS.items()}
+    counts["posthog"] = request.app[EVENTS].count() if EVENTS in request.app else 0
+    counts["resend"] = len(request.app[MAILBOX].identities()) if MAILBOX in request.app else 0
+    cards = join(_card(vendor, cloud.notes.get(vendor, ""), counts[vendor]) for vendor in VENDORS)
     rules = len(cloud.faults.rules)
     warning = (
         h(
@@ -64,22 +64,16 @@ async def overview(request: web.Request) -> web.Response:
         cards,
         chrome.block("Latest mail", latest, aside=h('<a href="/_cloud/mailbox">Mailbox</a>')),
     )
-    lead = f"Six vendors on this machine at {cloud.base_url}. Nothing here has left it."
+    lead = f"Six vendors on this machine, at {cloud.base_url}."
     return chrome.page("", "Overview", body, lead=lead)
 
 
-def _card(vendor: str, note: str, counted: tuple[int, str | None] | None) -> Html:
-    _, name, what, icon, _, page = VENDORS_BY_NAME[vendor]
-    figure = Html("")
-    if counted:
-        number, kind = counted
-        figure = h('<dd class="big">{} <small>{}</small></dd>', number, f"{kind}{'' if number == 1 else 's'}")
+def _card(vendor: str, note: str, number: int) -> Html:
+    name, what, icon, one, many, page = VENDORS[vendor]
+    figure = h('<dd class="big">{} <small>{}</small></dd>', number, one if number == 1 else many) if one else Html("")
     title = h("<b>{}</b> <span>{}</span>", name, what)
     linked = h('<a href="/_cloud/{}">{}</a>', page, title) if page else title
     return h('<div class="card"><dt>{}{}</dt>{}<dd class="note">{}</dd></div>', chrome.icon(icon), linked, figure, note)
-
-
-VENDORS_BY_NAME = {vendor[0]: vendor for vendor in VENDORS}
 
 
 async def ledger(request: web.Request) -> web.Response:

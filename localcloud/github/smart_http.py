@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+import os
+import signal
+from collections.abc import AsyncIterator
 
 from aiohttp import web
 
@@ -64,16 +68,14 @@ class SmartHttp:
             return _text(403, "Write access to repository not granted.\n")
         if writes and found.data.get("archived"):
             return _text(403, "This repository was archived so it is read-only.\n")
-        answer = await self._run(request, found, service, caller)
-        if service == "git-receive-pack":
-            await self._repositories.after_push(found)
-        return answer
+        return await self._run(request, found, service, caller)
 
     async def _run(
         self, request: web.Request, found: Object, service: str, caller: Caller | None
     ) -> web.StreamResponse:
         directory = await self._repositories.directory(found)
-        length = "" if "Content-Encoding" in request.headers else request.headers.get("Content-Length", "")
+        # No CONTENT_LENGTH: told one, git 2.39 spins for ever when its input ends before it, as it does when we are
+        # killed in the middle of a push. Without, it reads to the end of its input.
         environment = git.environment(directory) | {
             "GIT_PROJECT_ROOT": str(directory.parent),
             "GIT_HTTP_EXPORT_ALL": "1",
@@ -84,8 +86,6 @@ class SmartHttp:
             "GIT_PROTOCOL": request.headers.get("Git-Protocol", ""),
             "REMOTE_ADDR": "127.0.0.1",
         }
-        if length:
-            environment["CONTENT_LENGTH"] = length
         if caller is not None:
             environment["REMOTE_USER"] = found.data["owner"]
         process = await asyncio.create_subprocess_exec(
@@ -96,20 +96,45 @@ class SmartHttp:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,
             limit=PIECE,
+            process_group=0,
         )
         feeder = asyncio.create_task(_feed(request, process), name="git request body")
         try:
             async with asyncio.timeout(REQUEST_SECONDS):
-                return await _relay(request, process)
+                return await self._relay(request, process, found, service)
         except TimeoutError:
             log.warning("git %s of %s took longer than %d s", service, found.name, REQUEST_SECONDS)
             return _text(504, "git took too long.\n")
         finally:
             feeder.cancel()
             await asyncio.gather(feeder, return_exceptions=True)
-            if process.returncode is None:
-                process.kill()
+            _end(process)
             await process.wait()
+
+    async def _relay(
+        self, request: web.Request, process: asyncio.subprocess.Process, found: Object, service: str
+    ) -> web.StreamResponse:
+        """Turn git's CGI answer into an HTTP one, piece by piece."""
+        stdout = process.stdout
+        if stdout is None:
+            return _text(500, "git has no output.\n")
+        answer = web.StreamResponse(status=200)
+        while line := (await stdout.readline()).rstrip(b"\r\n"):
+            name, _, value = line.decode("latin-1").partition(":")
+            if name.lower() == "status":
+                answer.set_status(int(value.split()[0]))
+            else:
+                answer.headers[name] = value.strip()
+        if not answer.headers and answer.status == 200:
+            return _text(500, "git ended without an answer.\n")
+        await answer.prepare(request)
+        while piece := await stdout.read(PIECE):
+            await answer.write(piece)
+        await process.wait()
+        if service == "git-receive-pack":  # before the answer ends, so that who pushed finds it done
+            await self._repositories.after_push(found)
+        await answer.write_eof()
+        return answer
 
 
 async def _feed(request: web.Request, process: asyncio.subprocess.Process) -> None:
@@ -118,38 +143,29 @@ async def _feed(request: web.Request, process: asyncio.subprocess.Process) -> No
     if stdin is None:
         return
     try:
-        async for piece in request.content.iter_chunked(PIECE):
+        async for piece in _pieces(request, process):
             stdin.write(piece)
             await stdin.drain()
     except (BrokenPipeError, ConnectionResetError):
         pass
-    except Exception:  # the client broke off: git must not take half a pack for a whole one
-        process.kill()
-        raise
     finally:
         stdin.close()
 
 
-async def _relay(request: web.Request, process: asyncio.subprocess.Process) -> web.StreamResponse:
-    """Turn git's CGI answer into an HTTP one, piece by piece."""
-    stdout = process.stdout
-    if stdout is None:
-        return _text(500, "git has no output.\n")
-    answer = web.StreamResponse(status=200)
-    while line := (await stdout.readline()).rstrip(b"\r\n"):
-        name, _, value = line.decode("latin-1").partition(":")
-        if name.lower() == "status":
-            answer.set_status(int(value.split()[0]))
-        else:
-            answer.headers[name] = value.strip()
-    if not answer.headers and answer.status == 200:
-        return _text(500, "git ended without an answer.\n")
-    await answer.prepare(request)
-    while piece := await stdout.read(PIECE):
-        await answer.write(piece)
-    await process.wait()
-    await answer.write_eof()
-    return answer
+async def _pieces(request: web.Request, process: asyncio.subprocess.Process) -> AsyncIterator[bytes]:
+    """The body in pieces. When the client breaks off, git is ended: half a request must not pass for a whole one."""
+    try:
+        while piece := await request.content.read(PIECE):
+            yield piece
+    except Exception:
+        _end(process)
+        raise
+
+
+def _end(process: asyncio.subprocess.Process) -> None:
+    """End git with the programs it started: `git` itself only waits for them."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 def _text(status: int, text: str) -> web.Response:

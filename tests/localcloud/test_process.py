@@ -1,0 +1,125 @@
+"""The process: what it says when it cannot start, whom it answers, and what it still knows after a restart."""
+
+from __future__ import annotations
+
+import os
+import socket
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import psycopg
+import pytest
+
+from embedded.ports import free_port
+from tests.fixtures.cloud import ROOT, CloudUnderTest, run_cloud
+from tests.localcloud.wire import finished
+
+
+def start(var: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "localcloud"], cwd=ROOT, env={**os.environ, "MK0R_VAR": str(var), **environment},
+        capture_output=True, text=True, timeout=30, check=False,
+    )  # fmt: skip
+
+
+def test_a_taken_port_is_said_and_ends_the_start(tmp_path: Path) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        ended = start(tmp_path, MK0R_CLOUD_PORT=str(port))
+    assert ended.returncode == 2
+    assert f"Port {port} is taken" in ended.stderr
+    assert "MK0R_CLOUD_PORT" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("MK0R_CLOUD_PORT", "eighty"),
+        ("MK0R_CLOUD_PORT", "70000"),
+        ("MK0R_GATEWAY_URL", "nonsense"),
+        ("MK0R_ISOLATION", "magic"),
+        ("EMAIL_URL", "http://mail"),
+    ],
+)
+def test_a_bad_value_names_its_variable(tmp_path: Path, name: str, value: str) -> None:
+    ended = start(tmp_path, **{name: value})
+    assert ended.returncode == 2
+    assert name in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_two_processes_never_share_one_directory(cloud: CloudUnderTest) -> None:
+    ended = start(cloud.var, MK0R_CLOUD_PORT=str(free_port()))
+    assert ended.returncode == 2
+    assert "already uses" in ended.stderr
+    assert (cloud.var / "cloud.json").exists()
+
+
+def test_what_it_announces_is_readable_by_its_owner_only(cloud: CloudUnderTest) -> None:
+    assert stat.S_IMODE((cloud.var / "cloud.json").stat().st_mode) == 0o600
+    assert cloud.info["pid"] == cloud.process.pid if cloud.process else False
+    assert set(cloud.keys) == {"neon", "resend", "github", "posthog", "e2b", "anthropic"}
+
+
+def test_a_foreign_host_name_is_refused(cloud: CloudUnderTest) -> None:
+    for host in ("evil.example", f"evil.example:{cloud.port}", "127.0.0.1", "localhost:1", f"a.localhost:{cloud.port}"):
+        answer = httpx.get(f"{cloud.base_url}/_cloud/health", headers={"Host": host})
+        assert answer.status_code == 421, host
+    for host in (f"localhost:{cloud.port}", f"127.0.0.1:{cloud.port}"):
+        assert httpx.get(f"{cloud.base_url}/_cloud/health", headers={"Host": host}).status_code == 200
+
+
+def test_a_preview_name_never_reaches_a_vendor_or_the_operator(cloud: CloudUnderTest) -> None:
+    host = f"5173-i{'a' * 20}.localhost:{cloud.port}"
+    headers = {"Host": host, "Authorization": f"Bearer {cloud.info['operator_key']}"}
+    answer = httpx.get(f"{cloud.base_url}/_cloud/ledger", headers=headers)
+    assert answer.status_code == 502
+
+
+@pytest.mark.parametrize(
+    "path", ["/neon/api/v2/projects/x/snapshots", "/resend/broadcasts", "/github/gists", "/posthog/api/environments/1/"]
+)
+def test_what_is_not_covered_says_so(cloud: CloudUnderTest, path: str) -> None:
+    answer = httpx.get(cloud.base_url + path, headers={"User-Agent": "test"})
+    assert answer.status_code == 501
+    assert "localcloud does not cover" in answer.text
+
+
+def test_the_operator_needs_the_key(cloud: CloudUnderTest) -> None:
+    for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": f"Bearer {cloud.keys['neon']}"}):
+        for method, path in (("GET", "ledger"), ("PUT", "faults"), ("DELETE", "faults"), ("GET", "api/mail")):
+            assert httpx.request(method, f"{cloud.base_url}/_cloud/{path}", headers=headers).status_code == 401
+
+
+@pytest.mark.slow
+def test_everything_is_still_there_after_a_kill_and_after_a_stop(tmp_path: Path) -> None:
+    with run_cloud(tmp_path) as cloud:
+        keys = cloud.keys
+        made = httpx.post(
+            f"{cloud.base_url}/neon/api/v2/projects", json={"project": {"name": "mk0r-kept"}},
+            headers={"Authorization": f"Bearer {keys['neon']}"},
+        ).json()  # fmt: skip
+        cloud.stop(kill=True)  # before its operations ended
+        cloud.start()
+        assert cloud.keys == keys
+        project = made["project"]["id"]
+        finished(cloud, project)
+        uri = made["connection_uris"][0]["connection_uri"]
+        with psycopg.connect(uri) as connection:
+            connection.execute("CREATE TABLE guests (name text)")
+            connection.execute("INSERT INTO guests VALUES ('Ada')")
+        ledger = cloud.ledger()
+        cloud.stop()
+        assert not (tmp_path / "cloud.json").exists()
+        with pytest.raises(psycopg.OperationalError):
+            psycopg.connect(uri, connect_timeout=2)
+        cloud.start()
+        assert cloud.ledger() == ledger
+        with psycopg.connect(uri) as connection:
+            assert connection.execute("SELECT name FROM guests").fetchall() == [("Ada",)]
