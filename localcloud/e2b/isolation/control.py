@@ -94,8 +94,13 @@ class Control:
         if not data:
             self.close()
             return
-        waiting = self._waiting.popleft() if self._waiting else None
-        if waiting is not None and not waiting.done():
+        if not self._waiting:  # nobody asked: someone inside plays tricks with this socket
+            for each in sockets:
+                each.close()
+            self.close()
+            return
+        waiting = self._waiting.popleft()
+        if not waiting.done():
             if sockets:
                 waiting.set_result(sockets.pop(0))
             else:

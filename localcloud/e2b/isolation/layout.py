@@ -8,6 +8,7 @@ their real places.
 
 from __future__ import annotations
 
+import compileall
 import json
 import os
 import shutil
@@ -15,6 +16,7 @@ import subprocess
 import sys
 import sysconfig
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -100,8 +102,15 @@ def owner_group() -> int:
     return UNPRIVILEGED if os.getuid() == 0 else os.getgid()
 
 
+@cache
+def _compile() -> None:
+    """Compile envd once out here: inside its directory is read-only, and every start would do it again."""
+    compileall.compile_dir(ENVD, quiet=2, maxlevels=1)
+
+
 def prepare(plan: Plan) -> Place:
-    """Make the sandbox's directories and describe it. Blocking: in `plain` mode it copies the tree. `LayoutError`."""
+    """Make the sandbox's directories and describe it. Blocking: where it must, it copies the tree. `LayoutError`."""
+    _compile()
     try:
         for name in ("home", "bin"):
             (plan.directory / name).mkdir(mode=0o755, parents=True, exist_ok=True)
@@ -195,10 +204,13 @@ def _apart(plan: Plan) -> Place:
         plan.agent.mkdir(parents=True, exist_ok=True)
         binds.append((str(plan.agent), "/opt/agent", "ro"))
     spec = _spec(directory, plan.mode, binds)
-    spec["overlay"] = {
-        "lower": str(plan.tree or directory / "empty"),
-        "layers": str(directory / "layers"),
-    }
+    if plan.copy:
+        if not (directory / "app").exists():
+            _copy(plan.tree, directory / "app")
+            os.chown(directory / "app", owner(), owner_group())
+        binds.append((str(directory / "app"), "/app", "rw"))
+    else:
+        spec["overlay"] = {"lower": str(plan.tree or directory / "empty"), "layers": str(layers)}
     boot = [python, "-I", "-c", _BOOT, "/opt/mk0r/lib", "/opt/mk0r/envd/__main__.py", "--fd", "3", "--die-with-stdin"]
     return Place(
         mode=plan.mode,

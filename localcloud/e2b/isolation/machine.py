@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from localcloud.e2b.isolation.pump import Stream, hang_up
 from localcloud.e2b.runtime import PREVIEW_PORT, Egress, LaunchError
 
 START_WITHIN = 20.0  # seconds until envd must answer; a loaded machine takes longer than the usual 0.3
+OVERLAY_FAILED = "mount overlay"  # as `stage` words it
 CONNECT_WITHIN = 5.0  # a frozen or swamped sandbox answers no faster than this: counted as a closed port
 _HERE = Path(__file__).resolve().parent
 _LIMITS = {"nofile": 65536, "core": 0, "fsize": 8 << 30, "nproc": 4096}
@@ -32,6 +33,7 @@ class Plan:
     mode: str
     env: dict[str, str] = field(default_factory=dict)
     agent: Path | None = None
+    copy: bool = False  # /app is a copy of the tree instead of an overlay
 
 
 class Machine:
@@ -209,6 +211,14 @@ async def launch(plan: Plan) -> Machine:
     """See `runtime.launch`."""
     if plan.mode == "auto":
         raise LaunchError("the isolation mode is not settled: ask detect() first")
-    machine = Machine(plan)
-    await machine.start()
+    copied = plan.mode != "plain" and (plan.directory / "app").exists()
+    machine = Machine(replace(plan, copy=copied))
+    try:
+        await machine.start()
+    except LaunchError as problem:
+        if plan.mode == "plain" or copied or OVERLAY_FAILED not in str(problem):
+            raise
+        # The directory lies on a file system that cannot be an overlay's upper one, as a container's own often is.
+        machine = Machine(replace(plan, copy=True))
+        await machine.start()
     return machine
