@@ -20,6 +20,7 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from localcloud.e2b.keys import SANDBOXES
+from localcloud.e2b.runtime import LaunchError
 from localcloud.e2b.sandbox import GoneError, Sandbox
 
 ENVD_PORT = 49983
@@ -63,6 +64,8 @@ async def serve(request: web.Request, sandbox_id: str) -> web.StreamResponse:
         sandbox = await request.app[SANDBOXES].reach(sandbox_id)
     except GoneError:
         return not_found(sandbox_id)
+    except LaunchError:  # it was to resume by itself and did not
+        return port_closed(sandbox_id, ENVD_PORT)
     return await _relay(request, sandbox)
 
 
