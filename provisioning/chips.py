@@ -40,7 +40,7 @@ def fold(rows: Sequence[Resource]) -> dict[str, Any]:
 
 def visible(chip: dict[str, Any]) -> tuple[Any, ...]:
     """What makes two foldings differ for a person: not the clock."""
-    return chip["state"], chip["error"], chip["name"]
+    return chip["state"], chip["error"], chip["name"], chip["kind"]
 
 
 def _state(rows: Sequence[Resource]) -> State:

@@ -11,6 +11,7 @@ export function emptyLog() {
 const text = (value) => (typeof value === 'string' ? value : value === null || value === undefined ? '' : String(value));
 const number = (value) => (Number.isFinite(value) ? value : null);
 const RESTING = new Set(['ready', 'failed', 'gone', 'stuck']);
+const ENDING = new Set(['deleting', 'gone', 'stuck']);
 
 function resourceChanged(log, data, at) {
   const provider = text(data.provider);
@@ -26,7 +27,20 @@ function resourceChanged(log, data, at) {
     url: text(data.url) || before?.url || '',
     error: data.error && typeof data.error === 'object' ? data.error : null,
   };
-  return { ...log, rows: { ...log.rows, [key]: row } };
+  return { ...log, rows: { ...settleOthers(log.rows, row, at), [key]: row } };
+}
+
+/* An event tells of the whole leg, and its kind is the step the leg is at: the steps before it are done, and an ending
+   ends them all. */
+function settleOthers(rows, row, at) {
+  const ending = ENDING.has(row.state);
+  return Object.fromEntries(Object.entries(rows).map(([key, other]) => {
+    if (other.provider !== row.provider || other.kind === row.kind) return [key, other];
+    if (ending) return [key, { ...other, state: row.state }];
+    if (other.state === 'ready') return [key, other];
+    const took = other.startedAt === null ? 0 : Math.max(0, Date.parse(at) - Date.parse(other.startedAt));
+    return [key, { ...other, state: 'ready', settledAt: at, elapsedMs: took, error: null }];
+  }));
 }
 
 function withTurn(log, value, change) {
