@@ -3,9 +3,8 @@
 
 import { fixPrompt } from './bridge.js';
 import { keep, keepTab } from './keep.js';
-import { SHOWN_FOR, hiddenSecrets, readEnv } from './secrets.js';
+import { SHOWN_FOR, hiddenSecrets, readClone, readEnv } from './secrets.js';
 import { dragSplit, splitForKey } from './split.js';
-import { place } from './components/builder.js';
 import { blocked } from './components/composer.js';
 
 const COPIED_FOR = 2000;
@@ -113,6 +112,15 @@ function sessionActions(app) {
     restore: (ask) => ({ type: 'restore', number: ask.number }), undo: () => ({ type: 'undo' }), redo: () => ({ type: 'redo' }),
     end: () => ({ type: 'end' }),
   };
+  const copy = async (id, text) => {
+    try {
+      await navigator.clipboard.writeText(text);
+    } catch {
+      return app.set({ refusal: { message: 'This browser does not let the page copy. Select the text and copy it yourself.' } });
+    }
+    app.set({ copied: id });
+    return setTimeout(() => app.ui.copied === id && app.set({ copied: '' }), COPIED_FOR);
+  };
   return {
     ask: (ask) => app.set({ ask }),
     dismiss: () => app.ui.ask && app.set({ ask: null }),
@@ -137,13 +145,12 @@ function sessionActions(app) {
       }
     },
     hideSecrets: () => app.set({ secrets: hiddenSecrets() }),
-    copy: async (id, text) => {
+    copy,
+    copyClone: async () => {
       try {
-        await navigator.clipboard.writeText(text);
-        app.set({ copied: id });
-        setTimeout(() => app.ui.copied === id && app.set({ copied: '' }), COPIED_FOR);
-      } catch {
-        app.set({ refusal: { message: 'This browser does not let the page copy. Select the text and copy it yourself.' } });
+        await copy('clone-key', await readClone(app.slug));
+      } catch (error) {
+        app.set({ refusal: { message: error.message } });
       }
     },
   };
@@ -154,13 +161,14 @@ function layoutActions(app) {
   return {
     go: (id) => app.go(id),
     tabKey: (event) => {
-      const order = ['panel', 'backend', 'versions'];
-      const at = order.indexOf({ preview: 'panel' }[place(app.ui.hash).tab] ?? place(app.ui.hash).tab);
-      const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
-      if (step === undefined) return;
+      const tabs = [...event.currentTarget.querySelectorAll('[role=tab]')];
+      const at = tabs.findIndex((tab) => tab.getAttribute('aria-selected') === 'true');
+      const to = { ArrowRight: at + 1, ArrowLeft: at - 1, Home: 0, End: tabs.length - 1 }[event.key];
+      if (to === undefined) return;
       event.preventDefault();
-      app.go(order[(at + step + order.length) % order.length]);
-      requestAnimationFrame(() => document.querySelector('[role=tab][aria-selected=true]')?.focus());
+      const tab = tabs.at(to % tabs.length);
+      tab.click();
+      tab.focus();
     },
     setWidth: (width) => {
       keep.set('width', width);
@@ -179,7 +187,6 @@ function layoutActions(app) {
       app.set({ rail });
     },
     closeMenu: () => document.querySelector('details.menu')?.removeAttribute('open'),
-    menuToggled: () => {},
     reconnect: () => app.connection.retryNow(),
     reloadPreview: () => app.previewer.reload(),
     frameLoaded: () => app.previewer.loaded(),

@@ -64,6 +64,7 @@ export class App {
   receive(frame) {
     if (frame === null || typeof frame !== 'object') return;
     if (frame.type === 'error') return this.refused(frame);
+    if (frame.type === 'snapshot' && !frame.session && this.slug) return this.set({ status: { ...this.ui.status, state: 'refused' } });
     if (typeof frame.at === 'string') observe(frame.at);
     this.store.dispatch(frame);
     if (this.store.state.gap) return this.connection.reopen();
@@ -182,6 +183,18 @@ export class App {
     this.schedule();
   }
 
+  /** What was destroyed, once there is nothing left. Asked for once. */
+  async readReceipt() {
+    if (this.askedReceipt) return;
+    this.askedReceipt = true;
+    try {
+      const answer = await fetch(`/api/sessions/${this.slug}/receipt`, { cache: 'no-store', credentials: 'same-origin' });
+      if (answer.ok) this.set({ receipt: await answer.json() });
+    } catch {
+      this.askedReceipt = false;
+    }
+  }
+
   // --- the page ----------------------------------------------------------------------------------------------------
 
   key(event) {
@@ -257,6 +270,7 @@ export class App {
     const waited = performance.now() - this.startedAt > PATIENCE_WITH_REPLAY;
     if (!model.session || (!this.drawn && !model.session.caughtUp && !waited)) return false; // no half a conversation
     const follow = this.#atFoot();
+    if (model.session.state === 'closed') this.readReceipt();
     this.previewer.follow(model.session.state === 'open' ? model.session.previewUrl : null);
     this.mount('page', builder(this.model(), this.act));
     this.drawn = true;

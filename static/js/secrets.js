@@ -21,18 +21,27 @@ export function parseEnv(text) {
   return values;
 }
 
+/** The clone command with its password, read when the owner asks. Throws as `readEnv` does. */
+export async function readClone(slug, fetcher = (...args) => fetch(...args)) {
+  const told = await read(`/api/sessions/${encodeURIComponent(slug)}/clone`, fetcher);
+  return (await told.json()).command;
+}
+
 /** Read the file. Throws an Error with a sentence for the reader when it cannot be had. */
 export async function readEnv(slug, fetcher = (...args) => fetch(...args)) {
+  const told = await read(`/api/sessions/${encodeURIComponent(slug)}/env`, fetcher);
+  const text = await told.text();
+  return { text, values: parseEnv(text) };
+}
+
+async function read(address, fetcher) {
   let response;
   try {
-    response = await fetcher(`/api/sessions/${encodeURIComponent(slug)}/env`, {
-      cache: 'no-store', credentials: 'same-origin', signal: AbortSignal.timeout(10_000),
-    });
+    response = await fetcher(address, { cache: 'no-store', credentials: 'same-origin', signal: AbortSignal.timeout(10_000) });
   } catch {
-    throw new Error('The values could not be read: the line to the server is down. Try again in a moment.');
+    throw new Error('Nothing could be read: the line to the server is down. Try again in a moment.');
   }
   if (response.status === 404) throw new Error('The server does not know this session, or it is not yours.');
-  if (!response.ok) throw new Error(`The server refused the values (${response.status}). They are untouched in the sandbox.`);
-  const text = await response.text();
-  return { text, values: parseEnv(text) };
+  if (!response.ok) throw new Error(`The server refused (${response.status}). Nothing was changed.`);
+  return response;
 }

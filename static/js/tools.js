@@ -32,7 +32,7 @@ export function describe(item) {
   if (known) return known;
   const input = item.input && typeof item.input === 'object' ? item.input : {};
   const browser = item.name.startsWith('mcp__') ? item.name.split('__').at(-1).replace(/^browser_/, '').replaceAll('_', ' ') : '';
-  const [now, done, icon] = VERBS[item.name] ?? (browser ? ['Browser', 'Browser', 'frame'] : [item.name, item.name, 'logs']);
+  const [now, done, icon] = (Object.hasOwn(VERBS, item.name) ? VERBS[item.name] : null) ?? (browser ? ['Browser', 'Browser', 'frame'] : [item.name, item.name, 'logs']);
   const file = path(input.file_path ?? input.notebook_path);
   const pairs = edits(item);
   const rows = pairs.length > 0 ? pairs.flatMap(([before, after]) => diffLines(before, after)) : null;

@@ -13,7 +13,7 @@ export function firstUi(hash) {
     draft: keep.get('draft'), begun: false, building: null,
     prompt: '', queued: '', sending: null, refusal: null, stoppingTurn: null, moving: null,
     hash, width: keep.get('width', 'desktop'), split: clampSplit(Number(keep.get('split', '30'))), rail: keep.get('rail') === 'open',
-    ask: null, copied: '', secrets: hiddenSecrets(), watched: new Set(),
+    ask: null, copied: '', receipt: null, secrets: hiddenSecrets(), watched: new Set(),
     preview: { ...silence(), url: '', base: '', src: '', probe: 'idle', fallback: false },
   };
 }

@@ -1,4 +1,4 @@
-"""A web process of the product whose backend is played: legs settle when and how a test says, over real rows and events.
+"""A web process of the product whose backend is played: legs settle as a test says, over real rows and events.
 
 Run as `python stage.py <port>` with DATABASE_URL set. Everything but provisioning's facade is the product's own: pages,
 WebSocket, REST, event log. `POST /_stage/<what>` with JSON prepares a scene and is no part of the product.
@@ -132,7 +132,9 @@ class Played:
     def env_entries(self, session: Any) -> dict[str, Any]:
         from provisioning.secrets import Secret
 
-        names = NAMES + ([] if session.resources.filter(provider="resend", state="failed").exists() else ["RESEND_API_KEY"])
+        names = NAMES + (
+            [] if session.resources.filter(provider="resend", state="failed").exists() else ["RESEND_API_KEY"]
+        )
         ready = session.resources.filter(provider="neon", state="ready").exists()
         return {name: Secret(PASSWORD) for name in names} if ready else {}
 
@@ -247,7 +249,16 @@ def main(port: int) -> None:
     django.setup()
     from provisioning import services as provisioning
 
-    for name in ("plan", "converge", "retry", "request_teardown", "env_entries", "env_text", "preview_url", "resources_state"):
+    for name in (
+        "plan",
+        "converge",
+        "retry",
+        "request_teardown",
+        "env_entries",
+        "env_text",
+        "preview_url",
+        "resources_state",
+    ):
         setattr(provisioning, name, getattr(played, name))
     provisioning.secret_values = lambda session: [PASSWORD]
     call_command("migrate", verbosity=0)

@@ -9,14 +9,14 @@ import { where } from './chips.js';
 import { measure, verdict, waterfall } from './waterfall.js';
 
 /** An error in four parts: what stopped, what still works, what to do, a reference. */
-export function why(leg, act, open) {
+function why(leg, act) {
   const vendor = VENDORS[leg.provider];
   const error = leg.error ?? {};
   const next = error.next || (error.retryable === false ? '' : 'Press Retry to try it again; the other services stay as they are.');
   return html`<div class="back-why" role="alert" data-provider=${leg.provider}>${glyph('failed')}
     <div><p><b>${error.message || `${vendor.name} could not be made.`}</b></p>
       <p>${vendor.without} ${next} ${error.reference ? html`<span class="mono tiny">ref ${error.reference}</span>` : nothing}</p></div>
-    ${open ? html`<span class="btns"><button class="btn btn-main" type="button" @click=${() => act.retry(leg.provider)}>${icon('reload')} Retry ${vendor.name}</button></span>` : nothing}</div>`;
+    <span class="btns"><button class="btn btn-main" type="button" @click=${() => act.retry(leg.provider)}>${icon('reload')} Retry ${vendor.name}</button></span></div>`;
 }
 
 function cell(leg, now) {
@@ -26,14 +26,16 @@ function cell(leg, now) {
       time === null || leg.state === 'gone' ? nothing : html`<span class="num">, ${isMoving(leg) ? duration(Math.floor(time / 100) * 100) : duration(time)}</span>`}</div>`;
 }
 
-/** The strip above the panel: there while anything is not at rest, so that a finished backend takes no room. */
-export function backendStrip(model, act) {
+/** The strip above the panel: there while anything is not at rest, so that a finished backend takes no room. `drawn`: the
+    waterfall is in sight anyway, and the strip waits until something failed. */
+export function backendStrip(model, act, drawn) {
   const { session, now } = model;
   if (session.state !== 'open' || session.legs.every((leg) => leg.state === 'ready')) return nothing;
   const failed = session.legs.filter((leg) => leg.state === 'failed');
+  if (drawn && failed.length === 0) return nothing;
   return html`<section class="back" aria-label="Backend">
     <div class="back-legs">${session.legs.map((leg) => cell(leg, now))}</div>
-    ${repeat(failed, (leg) => leg.provider, (leg) => why(leg, act, true))}</section>`;
+    ${repeat(failed, (leg) => leg.provider, (leg) => why(leg, act))}</section>`;
 }
 
 function row(leg, now) {
@@ -44,17 +46,15 @@ function row(leg, now) {
     <td class="mono fill clip">${leg.url ? html`<a href=${/^https?:/.test(leg.url) ? leg.url : nothing} target="_blank" rel="noopener noreferrer">${leg.name}</a>` : leg.name}</td></tr>`;
 }
 
-function hidden(entry) {
-  return html`<span class="faint" aria-label="hidden">••••••••••••</span>`;
-}
+const HIDDEN = html`<span class="faint" role="img" aria-label="hidden">••••••••••••</span>`;
 
 function secretRow(name, model, act) {
   const { secrets, copied } = model.ui;
   const value = secrets.values?.get(name);
   return html`<tr><th scope="row" class="mono">${name}</th>
-    <td class="mono fill secret">${secrets.values ? (value ?? html`<span class="faint">not in the file</span>`) : hidden(name)}</td>
+    <td class="mono fill secret">${secrets.values ? (value ?? html`<span class="faint">not in the file</span>`) : HIDDEN}</td>
     <td class="end">${value === undefined ? nothing : html`<button class="btn btn-bare btn-small" type="button" aria-label=${`Copy the value of ${name}`}
-      @click=${() => act.copy(`env:${name}`, value)}>${icon('copy')} ${copied === `env:${name}` ? 'Copied' : 'Copy'}</button>`}</td></tr>`;
+      @click=${() => act.copy(`env:${name}`, value)}>${icon('copy')} <span class="only-roomy">${copied === `env:${name}` ? 'Copied' : 'Copy'}</span></button>`}</td></tr>`;
 }
 
 function environment(model, act) {
@@ -78,21 +78,20 @@ function environment(model, act) {
 function repository(model, act) {
   const { clone } = model.session;
   const git = model.session.legs.find((leg) => leg.provider === 'github');
-  if (!clone || git.state !== 'ready') return html`<p class="dim small">${git.state === 'failed' ? VENDORS.github.without : 'There is no repository to clone yet.'}</p>`;
+  if (!clone || git.state !== 'ready' || model.session.state !== 'open') return html`<p class="dim small">${git.state === 'failed' ? VENDORS.github.without : 'There is no repository to clone yet.'}</p>`;
+  const { copied } = model.ui;
   return html`<div class="copy-line"><code class="clip">${clone.command}</code>
-    <button class="btn btn-small" type="button" @click=${() => act.copy('clone', clone.command)}>${icon('copy')} ${model.ui.copied === 'clone' ? 'Copied' : 'Copy'}</button></div>
-    <p class="dim small">One commit for each version. Git asks for a password: that is this session's key, and it ends with the session.
-      ${model.ui.gitKey ? html`<button class="btn btn-bare btn-small" type="button" @click=${() => act.copy('key', model.ui.gitKey)}>${icon('copy')} ${model.ui.copied === 'key' ? 'Copied' : 'Copy the password'}</button>` : nothing}</p>`;
+    <button class="btn btn-small" type="button" @click=${() => act.copy('clone', clone.command)}>${icon('copy')} ${copied === 'clone' ? 'Copied' : 'Copy'}</button></div>
+    <div class="part-head"><p class="dim small">One commit for each version. Git asks for a password, which ends with the session.</p>
+      <button class="btn btn-small push" type="button" @click=${act.copyClone}>${icon('copy')} ${copied === 'clone-key' ? 'Copied' : 'Copy with the password'}</button></div>`;
 }
 
 /** The whole tab. */
 export function backend(model, act) {
   const { session, now } = model;
   const m = measure(session.legs, session.openedAt, now, model.usual);
-  const failed = session.legs.filter((leg) => leg.state === 'failed');
   return html`<div class="parts" tabindex="0" role="region" aria-label="Backend details">
     <section class="part" aria-labelledby="legs-h"><h2 class="h-small" id="legs-h">Services</h2>
-      ${repeat(failed, (leg) => leg.provider, (leg) => why(leg, act, session.state === 'open'))}
       <div class="scroll" tabindex="0" role="region" aria-label="Services of this session"><table class="grid">
         <thead><tr><th scope="col">Service</th><th scope="col">State</th><th scope="col">Vendor</th><th scope="col" class="end">Took</th><th scope="col">Name there</th></tr></thead>
         <tbody>${session.legs.map((leg) => row(leg, now))}</tbody></table></div></section>

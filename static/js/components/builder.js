@@ -15,7 +15,7 @@ import { connectionLine } from './status.js';
 const TABS = [
   ['preview', 'Preview', 'frame', 'panel'],
   ['backend', 'Backend', 'server', 'backend'],
-  ['versions', 'Versions', 'undo', 'versions'],
+  ['versions', 'Versions', 'repo', 'versions'],
 ];
 
 /** Which tab the address names, and whether it names the panel at all (on a phone one of two panes is shown). */
@@ -69,7 +69,7 @@ export function builder(model, act) {
       <div class="split" role="separator" tabindex="0" aria-orientation="vertical" aria-label="Width of the conversation" aria-controls="conversation"
         aria-valuenow=${ui.split} aria-valuemin="20" aria-valuemax="60" aria-valuetext=${`${ui.split} percent`} @pointerdown=${act.splitDown} @keydown=${act.splitKey}></div>
       <div class="live" id="panel-side">
-        ${backendStrip(model, act)}
+        ${backendStrip(model, act, tab === 'preview' && model.session.previewUrl === null)}
         <section class="panel" aria-label="The app">${tabs(model, act, tab)}
           <div class="pane" id="pane" role="tabpanel" aria-labelledby=${`tab-${tab}`}>
             <div class="pane-in" ?hidden=${hidden('preview') !== nothing}>${preview(model, act)}</div>

@@ -6,7 +6,7 @@ import { duration, money, running } from '../format.js';
 import { VENDORS, isSettled } from '../legs.js';
 import { glyph, icon } from './glyphs.js';
 
-/** What the running turn is doing, in words: {verb, what}. */
+/** What the running turn is doing, in words: {verb, what, code}; `code`: `what` is a path or a command. */
 export function activity(turn, session, usual) {
   const last = turn.items.at(-1);
   if (!last) {
@@ -16,9 +16,9 @@ export function activity(turn, session, usual) {
       const longest = Math.max(...open.map((leg) => usual[leg.provider] ?? 0));
       return { verb: 'Waiting for', what: `${names}${longest > 0 ? `, usually ${duration(longest)}` : ''}` };
     }
-    return { verb: 'Starting', what: 'the builder in the sandbox' };
+    return { verb: 'Starting', what: 'the builder' };
   }
-  if (last.kind === 'tool' && last.until === null) return { verb: describe(last).verb, what: describe(last).what };
+  if (last.kind === 'tool' && last.until === null) return { verb: describe(last).verb, what: describe(last).what, code: true };
   if (last.kind === 'text') return { verb: 'Writing', what: 'its answer' };
   return { verb: 'Thinking', what: 'about the next step' };
 }
@@ -33,7 +33,7 @@ export function runningLine(model, act) {
   return html`<div class="run">
     ${glyph('creating', 'running')}
     <span class="run-what clip" role="status"><b>${stopping ? 'Stopping' : told.verb}</b>
-      <span class=${/[/.]/.test(told.what) ? 'mono' : ''}>${stopping ? 'at the next safe moment' : told.what}</span></span>
+      <span class=${told.code && !stopping ? 'mono' : ''}>${stopping ? 'at the next safe moment' : told.what}</span></span>
     <span class="run-fig num">${running(now - Date.parse(turn.startedAt))}<small>turn ${turn.number}</small></span>
     <span class="run-fig num">${money(spent ?? 0)}<small>${budget ? `of ${money(budget)}` : session.modelLocal ? 'stand-in' : 'so far'}</small></span>
     <button class="btn" type="button" @click=${act.stop} aria-disabled=${stopping ? 'true' : nothing}
@@ -85,7 +85,7 @@ export function composer(model, act) {
     ${ui.refusal ? html`<p class="note note-error" role="alert">${glyph('failed')} <span>${ui.refusal.message}</span></p>` : nothing}
     <form class="box" aria-label="Prompt" @submit=${act.submitPrompt}>
       <label class="sr" for="prompt">Next prompt</label>
-      <textarea id="prompt" rows="2" maxlength="20000" placeholder=${session.turns.length > 0 ? 'What should change next?' : 'What should the app do?'}
+      <textarea id="prompt" rows="2" placeholder=${session.turns.length > 0 ? 'What should change next?' : 'What should the app do?'}
         .value=${live(ui.prompt)} @input=${act.typePrompt} @keydown=${act.promptKey} aria-describedby="prompt-note"></textarea>
       <div class="box-foot"><span id="prompt-note" class="num">${reason || footnote(model)}</span>
         <button class=${`btn push ${queues ? '' : 'btn-main'}`} type="submit" aria-disabled=${reason || ui.sending ? 'true' : nothing}

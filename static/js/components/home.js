@@ -29,7 +29,7 @@ export function home(model, act) {
     ${connectionLine(ui, act)}
     <form class="sheet ask" aria-label="New app" @submit=${act.build}>
       <label class="sr" for="sentence">What should the app do?</label>
-      <textarea id="sentence" rows="3" maxlength="20000" placeholder="What should the app do?" .value=${live(ui.draft)}
+      <textarea id="sentence" rows="3" placeholder="What should the app do?" .value=${live(ui.draft)}
         @input=${act.typeSentence} @keydown=${act.sentenceKey} aria-describedby="sentence-note"></textarea>
       <div class="ask-foot"><span class="tiny faint" id="sentence-note">${hint(session, ui)}</span>
         <button class="btn btn-main push" type="submit" aria-disabled=${empty || ui.building ? 'true' : nothing} title=${empty ? 'Say first what the app should do' : 'Build it (Ctrl Enter)'}>

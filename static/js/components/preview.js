@@ -2,7 +2,7 @@
 
 import { html, nothing } from '../lit.js';
 import { ago, duration, moment, plural } from '../format.js';
-import { elapsed } from '../legs.js';
+import { VENDORS, elapsed } from '../legs.js';
 import { glyph, icon } from './glyphs.js';
 import { waterfall, measure } from './waterfall.js';
 
@@ -30,10 +30,20 @@ function bar(model, act) {
 
 const stateBox = (body, extra = '') => html`<div class=${`stage-state ${extra}`}><div class="state-body">${body}</div></div>`;
 
+/** What was destroyed, and when it was looked for again. */
+function receipt(told) {
+  const rows = told?.resources.filter((one) => one.verified_at) ?? [];
+  return html`<h3>${glyph('gone')} Everything is gone</h3>
+    ${rows.length > 0 ? html`<ul class="key">${rows.map((one) => html`<li>${glyph('gone')}<b>${VENDORS[one.provider]?.name ?? one.provider}</b>
+      <span>${one.kind.replaceAll('_', ' ')}</span><span class="num faint">${new Date(one.verified_at).toLocaleTimeString('en-GB')}</span></li>`)}</ul>
+      <p>Each was read again at that time and not found.</p>` : html`<p>The session has ended, and its sandbox with it.</p>`}
+    <span class="btns"><a class="btn btn-main" href="/">Start a new app</a></span>`;
+}
+
 /** What stands where the app will be: null when the app itself can. */
 function instead(model, act) {
   const { session, ui, now } = model;
-  if (session.state === 'closed') return stateBox(html`<h3>${glyph('gone')} The app is gone</h3><p>The session has ended, and its sandbox with it.</p>`);
+  if (session.state === 'closed') return stateBox(receipt(ui.receipt));
   if (session.state === 'closing') return stateBox(html`<h3>${glyph('creating')} Ending</h3><p>The sandbox and everything else of this session is being deleted, and looked for again afterwards.</p>`);
   const sandbox = session.sandbox?.state;
   if (sandbox === 'lost' || sandbox === 'gone') {

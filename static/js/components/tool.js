@@ -34,16 +34,19 @@ function inputOf(item) {
   return text === '{}' ? '' : text;
 }
 
+/** What opens below the fold is brought into sight. */
+const toggled = (event) => event.target.open && event.target.scrollIntoView({ block: 'nearest' });
+
 /** One call; `now` runs its clock while it has no result. `over`: its turn has ended. */
 export function tool(item, now, over) {
   const told = describe(item);
   const going = item.until === null && !over;
   const took = item.until === null ? (over ? '' : running(now - Date.parse(item.at))) : duration(Date.parse(item.until) - Date.parse(item.at));
-  return html`<details class="tool" data-tool=${item.name}>
+  return html`<details class="tool" data-tool=${item.name} @toggle=${toggled}>
     <summary>
       ${going ? glyph('creating', 'running') : item.ok === false ? glyph('failed', 'failed') : icon(told.icon)}
       <span class="verb">${told.verb}</span><span class="what clip">${told.what}</span>
-      <span class="num tiny">${told.diff ? html`<span class="add">+${told.added}</span> <span class="del">−${told.removed}</span>` : nothing}</span>
+      <span class="num tiny">${told.diff ? html`<span class="add">+${told.added}</span>${told.removed > 0 ? html` <span class="del">−${told.removed}</span>` : nothing}` : nothing}</span>
       <span class="ms num">${took}</span>
     </summary>
     <div class="tool-body">

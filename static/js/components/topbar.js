@@ -22,7 +22,7 @@ function timeLeft(session, now) {
 
 function menu(model, act) {
   const { session, ui } = model;
-  return html`<details class="menu" @toggle=${act.menuToggled}>
+  return html`<details class="menu">
     <summary class="btn btn-main">${icon('out')} <span class="not-phone">Take away</span><span class="sr">the app</span></summary>
     <div class="menu-list">
       ${session.clone ? html`<button type="button" @click=${() => act.copy('clone', session.clone.command)}>${icon('repo')} ${ui.copied === 'clone' ? 'Clone command copied' : 'Copy the clone command'}<small>The repository, a commit for each version</small></button>` : nothing}

@@ -34,7 +34,7 @@ function drawn(block, now, over) {
 }
 
 const HEADS = {
-  done: (version) => (version ? `Version ${version.number} is in the preview` : 'Finished, and no file changed'),
+  done: (version) => (version ? `Version ${version.number} ${version.current ? 'is in the preview' : 'was made'}` : 'Finished, and no file changed'),
   failed: () => 'The turn failed',
   cancelled: () => 'Stopped. The files are as they were left',
 };

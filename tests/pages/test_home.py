@@ -1,0 +1,103 @@
+"""The home page: nothing begins by itself, the first keystroke begins it, and building leads into the builder."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+pytestmark = pytest.mark.browser
+
+
+def _ready(page: Page) -> Page:
+    page.wait_for_selector("#home-live[data-live]")
+    return page
+
+
+def test_five_chips_wait_and_nothing_begins_until_a_key(visitor: Any, stage: Any) -> None:
+    page = _ready(visitor().page())
+    expect(page.locator(".chip")).to_have_count(5)
+    expect(page.locator('.chip[data-state="none"]')).to_have_count(5)
+    expect(page.locator(".chip .where").first).to_have_text("local")
+    expect(page.locator(".fall")).to_have_count(0)
+    expect(page.locator("#sentence")).to_be_focused()
+
+
+def test_typing_moves_each_chip_at_its_own_time(visitor: Any, stage: Any) -> None:
+    stage.ask("legs", delays={"github": 0.1, "resend": 0.4, "e2b": 0.9, "neon": 1.6}, preview=stage.preview)
+    page = _ready(visitor().page())
+    page.evaluate("""() => {
+      window.seen = {}
+      const look = () => document.querySelectorAll('.chip[data-state="ready"]').forEach((chip) => {
+        window.seen[chip.dataset.provider] ??= performance.now()
+      })
+      new MutationObserver(look).observe(document.body, {subtree: true, childList: true, attributes: true})
+    }""")
+    page.locator("#sentence").press_sequentially("A poll", delay=20)
+    expect(page.locator('.chip[data-provider="neon"][data-state="creating"]')).to_be_visible()
+    expect(page.locator(".bar-moving").first).to_be_visible()
+    expect(page.locator('.chip[data-state="ready"]')).to_have_count(5)
+    seen = page.evaluate("window.seen")
+    order = sorted(seen, key=seen.get)
+    assert order == ["posthog", "github", "resend", "e2b", "neon"]
+    assert seen["neon"] - seen["github"] > 1000
+    expect(page.locator(".ask-sum")).to_contain_text("5 of 5 live in")
+
+
+def test_build_becomes_the_builder_without_loading_a_page(visitor: Any, stage: Any) -> None:
+    page = _ready(visitor().page())
+    page.evaluate("window.kept = true")
+    page.fill("#sentence", "A tool library for our street")
+    page.locator("#sentence").press("Control+Enter")
+    expect(page.locator(".turn .said")).to_have_text("A tool library for our street")
+    assert re.search(r"/s/[a-z0-9]{12}$", page.url)
+    assert page.evaluate("window.kept") is True
+    page.reload()
+    expect(page.locator(".turn .said")).to_have_text("A tool library for our street")
+    page.goto(stage.base)
+    expect(_ready(page).locator(".app b")).to_have_text("A tool library for our street")
+    expect(page.locator("#sentence")).to_have_value("")
+
+
+def test_a_draft_survives_a_reload_and_an_example_fills_the_box(visitor: Any) -> None:
+    page = _ready(visitor().page())
+    page.fill("#sentence", "A half-written wi")
+    page.reload()
+    expect(_ready(page).locator("#sentence")).to_have_value("A half-written wi")
+    page.locator(".tries button").first.click()
+    assert len(page.locator("#sentence").input_value()) > 40
+    expect(page.locator(".fall-row[data-provider]")).to_have_count(5)
+
+
+def test_two_tabs_begin_one_session(visitor: Any) -> None:
+    ada = visitor()
+    one, two = _ready(ada.page()), _ready(ada.page())
+    one.fill("#sentence", "A")
+    two.fill("#sentence", "B")
+    for page in (one, two):
+        expect(page.locator('.chip[data-state="ready"]')).to_have_count(5)
+    two.locator("#sentence").press("Control+Enter")
+    two.wait_for_url("**/s/*")
+    slug = two.url.rsplit("/", 1)[1]
+    one.reload()
+    expect(one.locator(f'.app[href="/s/{slug}"]')).to_be_visible()
+
+
+def test_without_cookies_the_page_says_so_and_keeps_the_text(visitor: Any) -> None:
+    ada = visitor()
+    page = _ready(ada.page())
+    # What a browser without cookies comes down to: the socket is opened with none.
+    ada.context.clear_cookies()
+    page.context.set_offline(True)
+    page.context.set_offline(False)
+    page.fill("#sentence", "A poll for lunch")
+    expect(page.locator('.ask .note[role="alert"]')).to_contain_text("Allow cookies")
+    expect(page.locator("#sentence")).to_have_value("A poll for lunch")
+
+
+def test_without_script_the_page_says_what_it_needs(visitor: Any) -> None:
+    page = visitor(java_script_enabled=False).page()
+    expect(page.locator(".chip")).to_have_count(5)
+    assert "<b>mk0r needs JavaScript.</b>" in page.content()

@@ -1,0 +1,57 @@
+"""A connection that goes away, for any reason, costs nothing but time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.pages.steps import begun, ended
+
+pytestmark = pytest.mark.browser
+
+
+def test_what_happened_meanwhile_appears_in_order(visitor: Any, stage: Any) -> None:
+    scene = stage.session()
+    stage.play(scene, *begun(1))
+    ada = visitor(scene)
+    page = ada.page(f"/s/{scene['slug']}")
+    expect(page.locator(".run")).to_be_visible()
+    ada.context.set_offline(True)
+    page.evaluate("dispatchEvent(new Event('offline'))")
+    expect(page.locator(".line-status")).to_contain_text("Offline")
+    stage.play(scene, *ended(1, version=1), *begun(2, "Add a loan date"))
+    page.locator("#prompt").fill("typed while away")
+    ada.context.set_offline(False)
+    page.evaluate("dispatchEvent(new Event('online'))")
+    expect(page.locator(".turn")).to_have_count(2)
+    expect(page.locator(".proof")).to_have_count(1)
+    expect(page.locator(".line-status")).to_have_count(0)
+    expect(page.locator("#prompt")).to_have_value("typed while away")
+
+
+def test_a_server_that_dies_and_comes_back_is_found_again(visitor: Any, stage: Any) -> None:
+    scene = stage.session()
+    stage.play(scene, *begun(1))
+    page = visitor(scene).page(f"/s/{scene['slug']}")
+    expect(page.locator(".tool")).to_have_count(2)
+    stage.kill()
+    expect(page.locator(".line-status")).to_contain_text("Reconnecting")
+    page.locator("#prompt").fill("x")
+    page.locator("#prompt").press("Escape")
+    stage.revive()
+    page.get_by_role("button", name="Try now").click()
+    expect(page.locator(".line-status")).to_have_count(0)
+    expect(page.locator(".tool")).to_have_count(2)
+    stage.play(scene, *ended(1, version=1))
+    expect(page.locator(".proof")).to_be_visible()
+
+
+def test_a_refused_prompt_keeps_its_text(visitor: Any, stage: Any) -> None:
+    scene = stage.session()
+    page = visitor(scene).page(f"/s/{scene['slug']}")
+    page.locator("#prompt").fill("y" * 30_000)
+    page.locator("#prompt").press("Control+Enter")
+    expect(page.locator(".compose [role=alert]")).to_contain_text("20,000")
+    assert len(page.locator("#prompt").input_value()) == 30_000
