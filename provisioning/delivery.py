@@ -17,7 +17,7 @@ from django.utils import timezone
 from provisioning import envfile, leases, ledger
 from provisioning.exceptions import ProvisioningError, Unquotable
 from provisioning.models import Resource
-from provisioning.providers.registry import PROVIDERS, allow_database, connect_sandbox, preview_answers, step_for
+from provisioning.providers.registry import allow_database, connect_sandbox, preview_answers, step_for
 from provisioning.secrets import Secret, Unreadable
 from provisioning.shielding import to_the_end
 from provisioning.signals import env_written, preview_ready
@@ -32,9 +32,12 @@ _SANDBOX_TROUBLE = (ProvisioningError, e2b.SandboxException, httpx.HTTPError, Ti
 
 def entries_of(session_id: UUID) -> dict[str, Secret]:
     """What the ready legs bring, in the order of the file. A provider one of whose steps is missing brings nothing."""
+    legs: dict[str, list[Resource]] = {}
+    found = Resource.objects.filter(session_id=session_id).select_related("session").prefetch_related("credentials")
+    for row in found.order_by("id"):
+        legs.setdefault(row.provider, []).append(row)
     entries: dict[str, Secret] = {}
-    for provider in PROVIDERS:
-        rows = ledger.rows_of(session_id, provider)
+    for rows in legs.values():
         if all(row.state == State.READY for row in rows):
             entries |= _entries_of_leg(rows)
     return envfile.in_order(entries)

@@ -32,8 +32,8 @@ HOURLY = timedelta(hours=1)
 def changing(session_id: UUID, provider: str) -> Iterator[dict[int, Resource]]:
     """Lock a provider's rows of one session; announce the chip once if what it shows has changed at the end."""
     with transaction.atomic():
-        locked = Resource.objects.select_for_update().filter(session_id=session_id, provider=provider).order_by("id")
-        rows = {row.pk: row for row in locked}
+        locked = Resource.objects.select_for_update(of=("self",)).select_related("session")
+        rows = {row.pk: row for row in locked.filter(session_id=session_id, provider=provider).order_by("id")}
         before = visible(fold(list(rows.values()))) if rows else None
         sandbox_before = sandbox_state(list(rows.values()))
         yield rows
@@ -65,12 +65,12 @@ def _fenced(row: Resource, attempt: int | None, states: frozenset[State]) -> Ite
 def rows_of(session_id: UUID, provider: str) -> list[Resource]:
     """A provider's rows in the order of its steps."""
     rows = Resource.objects.filter(session_id=session_id, provider=provider)
-    return list(rows.select_related("session").prefetch_related("credentials").order_by("id"))
+    return list(rows.select_related("session").order_by("id"))
 
 
 def row(pk: int) -> Resource:
-    """One row with its session and credentials."""
-    return Resource.objects.select_related("session").prefetch_related("credentials").get(pk=pk)
+    """One row with its session."""
+    return Resource.objects.select_related("session").get(pk=pk)
 
 
 def order_for(row: Resource) -> Order:

@@ -96,7 +96,6 @@ class Work:
                     pass
         except TimeoutError:
             await self._fail(self._error or _silence(self._limit))
-        finally:
             self.row = await write(ledger.row, self.row.pk)
 
     async def _next(self) -> bool:
@@ -121,7 +120,7 @@ class Work:
         claimed = await write(ledger.claim, self.row)
         if claimed is None:
             return None
-        self.row = await write(ledger.row, claimed.pk)
+        self.row = claimed
         if self.row.external_id:
             await self._finish()
         elif self.row.attempt == 1 or self._absent or await self._search():
@@ -216,7 +215,7 @@ class Work:
 
     async def _finish(self) -> None:
         try:
-            await self.step.finish(ledger.order_for(self.row), ledger.made_of(self.row))
+            await self.step.finish(ledger.order_for(self.row), await write(ledger.made_of, self.row))
         except VendorError as error:
             await self._after_finish(error)
         else:
