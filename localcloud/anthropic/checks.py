@@ -12,9 +12,17 @@ from localcloud.anthropic.spec import AppSpec, Field
 TYPES = "node_modules/.bin/tsc --noEmit && echo types-ok"
 MIGRATE = "node scripts/migrate.mjs"
 _SAMPLES: dict[str, Any] = {
-    "text": "Check", "longtext": "Written by the check, deleted again.", "number": 3, "money": 12.5, "date": "2026-01-31",
-    "time": "14:30", "boolean": True, "email": "delivered@resend.dev", "phone": "+1 555 0100", "url": "https://example.org/",
-}  # fmt: skip
+    "text": "Check",
+    "longtext": "Written by the check, deleted again.",
+    "number": 3,
+    "money": 12.5,
+    "date": "2026-01-31",
+    "time": "14:30",
+    "boolean": True,
+    "email": "delivered@resend.dev",
+    "phone": "+1 555 0100",
+    "url": "https://example.org/",
+}
 
 
 def sample(item: Field) -> Any:

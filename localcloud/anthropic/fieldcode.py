@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from localcloud.anthropic.quoting import attribute, jsx, single, sql, string
 from localcloud.anthropic.spec import AppSpec, Field
 from localcloud.anthropic.words import say
 
+# Words for "over and done with". Other yes/no values (paid, attending) say nothing of the kind.
+_DONE = re.compile(
+    r"(?:is |already )?(?:done|finished|complete|completed|ticked|checked off|erledigt|fertig|abgehakt|"
+    r"fait|faite|terminée?|hecho|hecha|terminad[oa])",
+    re.IGNORECASE,
+)
 _COLUMNS = {
     "number": "numeric",
     "money": "numeric(12, 2)",
@@ -89,22 +96,25 @@ def form_input(item: Field, spec: AppSpec) -> str:
     name = item.name
     wired = f"label={attribute(label(item, spec))} error={{errors.{name}}}"
     if item.type == "boolean":
-        return f"      <Checkbox {wired} checked={{draft.{name}}} onChange={{(event) => set({{ {name}: event.target.checked }})}} />"
+        return (
+            f"        <Checkbox {wired} checked={{draft.{name}}} onChange={{(event) "
+            f"=> set({{ {name}: event.target.checked }})}} />"
+        )
     need = " required" if item.required else ""
     bound = f"value={{draft.{name}}} onChange={{(event) => set({{ {name}: event.target.value }})}}"
     if item.type == "choice":
         options = f"[{', '.join(single(option) for option in item.options)}]"
         empty = attribute(say(spec, "choose" if item.required else "none"))
-        return f"      <Select {wired}{need} options={{{options}}} empty={empty} {bound} />"
+        return f"        <Select {wired}{need} options={{{options}}} empty={empty} {bound} />"
     if item.type == "longtext":
-        return f"      <TextArea {wired}{need} {bound} />"
+        return f'        <div className="@lg:col-span-2">\n          <TextArea {wired}{need} {bound} />\n        </div>'
     limits = "".join(
         f" {key}={{{_plain(value)}}}"
         for key, value in (("min", item.minimum), ("max", item.maximum))
         if value is not None
     )
     step = {"number": ' step="any" inputMode="decimal"', "money": ' step="0.01" inputMode="decimal"'}.get(item.type, "")
-    return f'      <Input {wired} type="{_INPUTS[item.type]}"{need}{step}{limits} {bound} />'
+    return f'        <Input {wired} type="{_INPUTS[item.type]}"{need}{step}{limits} {bound} />'
 
 
 def naming_field(spec: AppSpec) -> Field | None:
@@ -131,8 +141,8 @@ def name_of(spec: AppSpec) -> str:
 
 
 def leading_mark(spec: AppSpec) -> Field | None:
-    """The one yes/no field that is a box to tick in front of each entry, or None when there are none or several."""
-    marks = [item for item in spec.fields if item.type == "boolean"]
+    """The yes/no field that says an entry is over and done with: a box to tick in front, which strikes the name out."""
+    marks = [item for item in spec.fields if item.type == "boolean" and _DONE.fullmatch(item.label)]
     return marks[0] if len(marks) == 1 else None
 
 
@@ -147,7 +157,8 @@ def tick_box(item: Field) -> str:
     return (
         '          <input type="checkbox" className="check mt-1" '
         f"title={attribute(item.label)} aria-label={{`${{nameOf(entry)}}: ${{{string(item.label)}}}`}} "
-        f"checked={{entry.{item.name}}} onChange={{(event) => onMark(entry, {{ {item.name}: event.target.checked }})}} />\n"
+        f"checked={{entry.{item.name}}} onChange={{(event) => onMark(entry, {{ {item.name}: "
+        f"event.target.checked }})}} />\n"
     )
 
 
@@ -169,7 +180,10 @@ def details(items: Sequence[Field], spec: AppSpec) -> str:
         text += "".join(_detail(item, spec) for item in short)
         text += "            </div>\n"
     for item in long:
-        text += f'            {{entry.{item.name} ? <p className="whitespace-pre-wrap text-ink-2">{{entry.{item.name}}}</p> : null}}\n'
+        text += (
+            f"            {{entry.{item.name} ? "
+            f'<p className="whitespace-pre-wrap text-ink-2">{{entry.{item.name}}}</p> : null}}\n'
+        )
     return text
 
 
@@ -178,18 +192,23 @@ def _detail(item: Field, spec: AppSpec) -> str:
     if item.type == "boolean":
         return (
             '              <label className="flex items-center gap-1.5"><input type="checkbox" className="check" '
-            f"checked={{{value}}} onChange={{(event) => onMark(entry, {{ {item.name}: event.target.checked }})}} />{jsx(item.label)}</label>\n"
+            f"checked={{{value}}} onChange={{(event) => onMark(entry, {{ {item.name}: "
+            f"event.target.checked }})}} />{jsx(item.label)}</label>\n"
         )
     if item.type == "choice":
         return f'              {{{value} ? <span className="tag">{{{value}}}</span> : null}}\n'
+    link = 'className="text-accent underline-offset-2 hover:underline"'
     shown = {
         "date": f"{{formatDate({value})}}",
         "time": f"{{formatTime({value})}}",
         "money": f"{{formatMoney({value}, '{spec.currency}')}}",
         "number": f"{{formatNumber({value})}}{' ' + jsx(item.unit) if item.unit else ''}",
-        "email": f'<a className="text-accent underline-offset-2 hover:underline" href={{`mailto:${{encodeURIComponent({value})}}`}}>{{{value}}}</a>',
-        "phone": f"<a className=\"text-accent underline-offset-2 hover:underline\" href={{`tel:${{{value}.replace(/[^+\\d]/g, '')}}`}}>{{{value}}}</a>",
-        "url": f'<a className="text-accent underline-offset-2 hover:underline" href={{safeUrl({value})}} target="_blank" rel="noreferrer">{{{value}}}</a>',
+        "email": f"<a {link} href={{`mailto:${{encodeURIComponent({value})}}`}}>{{{value}}}</a>",
+        "phone": f"<a {link} href={{`tel:${{{value}.replace(/[^+\\d]/g, '')}}`}}>{{{value}}}</a>",
+        "url": f'<a {link} href={{safeUrl({value})}} target="_blank" rel="noreferrer">{{{value}}}</a>',
     }.get(item.type, f"{{{value}}}")
     present = f"{value} !== null" if item.type in ("number", "money") else value
-    return f'              {{{present} ? <span><span className="text-ink-3">{jsx(item.label)}</span> <span className="num text-ink-2">{shown}</span></span> : null}}\n'
+    return (
+        f'              {{{present} ? <span><span className="text-ink-3">{jsx(item.label)}</span> '
+        f'<span className="num text-ink-2">{shown}</span></span> : null}}\n'
+    )

@@ -32,13 +32,16 @@ _IRREGULAR = {
     "movies": "movie", "cookies": "cookie", "series": "series", "species": "species", "news": "news", "sheep": "sheep",
     "heroes": "hero", "potatoes": "potato", "tomatoes": "tomato", "shoes": "shoe", "toes": "toe", "ties": "tie",
     "pies": "pie", "zombies": "zombie", "hobbies": "hobby", "buses": "bus", "viruses": "virus", "gases": "gas",
-    "quizzes": "quiz", "photos": "photo", "menus": "menu", "houses": "house", "courses": "course", "expenses": "expense",
+    "quizzes": "quiz", "photos": "photo", "menus": "menu",
+    "houses": "house", "courses": "course", "expenses": "expense",
     "purchases": "purchase", "licenses": "license", "exercises": "exercise", "cases": "case", "nurses": "nurse",
     "horses": "horse", "causes": "cause", "phrases": "phrase", "databases": "database", "caches": "cache",
     "releases": "release", "leases": "lease", "invoices": "invoice", "responses": "response", "noises": "noise",
     "bases": "base", "roses": "rose", "cheeses": "cheese", "sizes": "size", "prizes": "prize", "mazes": "maze",
 }  # fmt: skip
-_SINGULAR = frozenset(["canvas", "atlas", "alias", "bias", "christmas", "chaos", "cosmos", "thermos", "rhinoceros", "asparagus"])
+_SINGULAR = frozenset(
+    ["canvas", "atlas", "alias", "bias", "christmas", "chaos", "cosmos", "thermos", "rhinoceros", "asparagus"]
+)
 _TO_PLURAL = {one: many for many, one in _IRREGULAR.items()}
 
 

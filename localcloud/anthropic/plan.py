@@ -89,7 +89,8 @@ class Findings:
 
 LOOK = (
     "pwd; echo '== names in .env'; sed -nE 's/^(export )?([A-Za-z_][A-Za-z0-9_]*)=.*/\\2/p' .env 2>/dev/null; "
-    "echo '== files'; ls -1 index.html src/*.ts src/*.tsx src/*.css server/*.ts server/routes/*.ts server/migrations/*.sql 2>/dev/null; "
+    "echo '== files'; ls -1 index.html src/*.ts src/*.tsx src/*.css server/*.ts "
+    "server/routes/*.ts server/migrations/*.sql 2>/dev/null; "
     "echo '== app.spec.json'; cat app.spec.json 2>/dev/null; true"
 )
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Generator, Mapping
 from dataclasses import replace
 
-from localcloud.anthropic import checks, code, narration
+from localcloud.anthropic import checks, code, narration, sqlcode
 from localcloud.anthropic.changes import edits, file_text
 from localcloud.anthropic.conversation import ToolResult, Turn
 from localcloud.anthropic.grammar.followup import Change, read_followup
@@ -69,9 +69,9 @@ def _new_app(reading: Reading, found: Findings, old: AppSpec | None) -> Plan:
     if spec.kind == "records":
         number = _next_number(found)
         spec = replace(spec, revision=number)
-        migrations[code.migration_file(spec, number, spec.table)] = code.migration(spec)
+        migrations[code.migration_file(number, spec.table)] = sqlcode.migration(spec)
         if spec.mail and spec.mail.to == "owner":
-            migrations[code.migration_file(spec, number + 1, "app_settings")] = code.settings_migration()
+            migrations[code.migration_file(number + 1, "app_settings")] = sqlcode.settings_migration()
     files = code.app_files(spec) | {"src/theme.css": code.theme(spec)}
     yield from _write(found, files, migrations, spec, facts, narration.plan_words(spec), _obsolete(old, spec))
     yield from _check(spec, facts)
@@ -91,9 +91,9 @@ def _follow_up(change: Change, old: AppSpec, found: Findings) -> Plan:
     sql = _change_sql(change, old)
     number = _next_number(found)
     spec = replace(change.spec, revision=number if sql else old.revision)
-    migrations = {code.migration_file(spec, number, _slug(change)): sql} if sql else {}
+    migrations = {code.migration_file(number, _slug(change)): sql} if sql else {}
     if spec.mail and spec.mail.to == "owner" and "server/settings.ts" not in found.files:
-        migrations[code.migration_file(spec, number + 1, "app_settings")] = code.settings_migration()
+        migrations[code.migration_file(number + 1, "app_settings")] = sqlcode.settings_migration()
     before = code.app_files(old)
     files = {
         path: text for path, text in code.app_files(spec).items() if before.get(path) != text or path not in found.files
@@ -126,12 +126,16 @@ def _change_sql(change: Change, old: AppSpec) -> str:
         if item.type == "choice" and (now := change.spec.field_named(item.name)) and now.type != "choice"
     )
     return (
-        (code.add_columns(old.table, tuple(item for item in change.spec.fields if item.name in names)) if fresh else "")
-        + "".join(code.carry_over(old.table, before, after) for before, after in change.converted)
+        (
+            sqlcode.add_columns(old.table, tuple(item for item in change.spec.fields if item.name in names))
+            if fresh
+            else ""
+        )
+        + "".join(sqlcode.carry_over(old.table, before, after) for before, after in change.converted)
         + "".join(
             f"alter table {old.table} drop constraint if exists {old.table}_{item.name}_choice;\n" for item in freed
         )
-        + code.checks(old.table, wider)
+        + sqlcode.checks(old.table, wider)
     )
 
 
@@ -155,7 +159,7 @@ def _write(
     words: str,
     obsolete: list[str],
 ) -> Part:
-    """Write everything in an order a reader can follow; files that exist are read first, because the tools ask for it."""
+    """Write everything in an order a reader can follow; what exists is read first, as the tools ask."""
     language = spec.language
     known = [
         path for path in sorted({*files, "index.html"}) if path in found.files or (path == SPEC_FILE and found.spec)
@@ -227,7 +231,7 @@ def _clean(before: str | None, after: str, pairs: list[tuple[str, str]]) -> bool
 
 
 def _check(spec: AppSpec, facts: Facts) -> Part:
-    """Check types, then one entry's life over HTTP. What fails goes into `facts`, and from there into the last words."""
+    """Check types, then one entry's life over HTTP. What fails is told in the last words."""
     [types] = yield Step(tell(spec.language, "types"), (bash(checks.TYPES, "Check the types"),))
     if "types-ok" not in types.text:
         facts.problem = next(

@@ -18,7 +18,8 @@ _STRONG = (
     r"(?:\(?(?:which |that )?(?:is |can be |could be |may be |must be |being |as )?)?(?:an? |the )?"
     r"(?:one of|either|any of|(?:a )?(?:choice|choices|selection|pick|drop-?down|enum|options?|list)"
     r"(?: list| menu| field)?\s*(?:of|between|from|among|with|:|=)|"
-    r"with (?:the )?(?:options|choices|values|possibilities)|mit den (?:optionen|werten)|avec les (?:options|choix)|con (?:las )?opciones|"
+    r"with (?:the )?(?:options|choices|values|possibilities)|mit den (?:optionen|"
+    r"werten)|avec les (?:options|choix)|con (?:las )?opciones|"
     r"select(?:ed)? from|chosen from|picked from|can be|could be|may be|entweder|eine?s? von|auswahl(?: aus| von)?|"
     r"l'un de|parmi|choix entre|choix de|uno de|una de|elegir entre|opciones)"
 )
@@ -28,7 +29,10 @@ _OPENER = re.compile(
     re.IGNORECASE,
 )
 _RANGE = re.compile(
-    r"(?:from |between |von |de |entre )?(-?\d+(?:\.\d+)?)\s*(?:-|–|to|and|bis|à|a|y)\s*(-?\d+(?:\.\d+)?)(?: stars?| points?)?",
+    (
+        r"(?:from |between |von |de |entre )?(-?\d+(?:\.\d+)?)\s*(?:-|–|to|and|bis|"
+        r"à|a|y)\s*(-?\d+(?:\.\d+)?)(?: stars?| points?)?"
+    ),
     re.IGNORECASE,
 )
 _FLAG_WORDS = {"required": True, "mandatory": True, "pflicht": True, "obligatoire": True, "obligatorio": True,
@@ -39,7 +43,8 @@ _CURRENCY = {"€": "EUR", "eur": "EUR", "euro": "EUR", "euros": "EUR", "$": "US
 _WHETHER = re.compile(
     r"^(?:whether|if|ob|si)(?: or not)? (?:it'?s?|they|he|she|i|we|you|the \w+|that|es|sie|er|ich|il|elle|je|on)?\s*"
     r"(?:(?:is|are|was|were|has been|have been|has|have|had|'ve|'s|ist|wurde|est|a été|ai|está|ha sido) )?"
-    r"(?:already |been |or not )*(?P<rest>.+?)(?: or not| already| ist| sind| wurden?| habe?)?$", re.IGNORECASE)  # fmt: skip
+    r"(?:already |been |or not )*(?P<rest>.+?)(?: or not| already| ist| sind|"
+r" wurden?| habe?)?$", re.IGNORECASE)  # fmt: skip
 _ASKED = re.compile(
     r"^(?:is|was|has|have|did|are|were) (?:it|they|he|she|i|we|you|this|that) (?:been |already )*(?P<rest>[^?]+)\??$",
     re.IGNORECASE,
@@ -209,7 +214,10 @@ def _typed(words: str, found: Found, language: Language, prepared: Prepared) -> 
     if "yesno" in words.lower():
         label, kind = (
             re.sub(
-                rf"\s*(?:[-–:=]|\bas\b|\bis\b)?\s*\b(?:an?|ein|une?)?\s*yesno(?:\s+(?:field|question|value|checkbox|flag|feld))?(?:\s+{_NAMED})?\s*",
+                (
+                    rf"\s*(?:[-–:=]|\bas\b|\bis\b)?\s*\b(?:an?|ein|une?)?\s*yesno(?:\s+(?:field|"
+                    rf"question|value|checkbox|flag|feld))?(?:\s+{_NAMED})?\s*"
+                ),
                 " ",
                 words,
                 flags=re.IGNORECASE,
@@ -342,7 +350,11 @@ def _label(words: str, language: Language, prepared: Prepared) -> str:
         return prepared.restore(words)[:80].strip()
     words = _strip_article(words.strip(" .:;,-–—!?\"'"), language)
     words = re.sub(
-        r"\s+for (?:my|our|the|me|us|it|each|every|all|them)\b.*$|\s+(?:so|because|while|please|too|as well|etc|bitte|in it)(?:\b.*)?$|\s+(?:that|which|where|who) (?!is\b).*$",
+        (
+            r"\s+for (?:my|our|the|me|us|it|each|every|all|them)\b.*$|\s+(?:so|because|"
+            r"while|please|too|as well|etc|bitte|in it)(?:\b.*)?$|\s+(?:that|which|where|"
+            r"who) (?!is\b).*$"
+        ),
         "",
         words,
         flags=re.IGNORECASE,

@@ -20,41 +20,91 @@ from localcloud.anthropic.grammar.wishes import Wishes, read_wishes
 from localcloud.anthropic.names import column_name, sentence_case
 from localcloud.anthropic.spec import MAX_FIELDS, AppSpec, Field
 
-_POLITE = r"(?:(?:please|also|and|then|now|can you|could you|would you|i'd like you to|i would like you to|i (?:also )?(?:want|need|would like|'d like) (?:you )?(?:to )?|let's|just|bitte|auch|s'il te plaît|por favor|ahora|kannst du|noch)\s+)*"
+_POLITE = (
+    r"(?:(?:please|also|and|then|now|can you|could you|would you|i'd like you "
+    r"to|i would like you to|i (?:also )?(?:want|need|would like|'d like) (?:you "
+    r")?(?:to )?|let's|just|bitte|auch|s'il te plaît|por favor|ahora|kannst "
+    r"du|noch)\s+)*"
+)
 _ADD = re.compile(
-    rf"^{_POLITE}(?:add|include|insert|append|also (?:add|track|record|store)|record|track|store|there should (?:also )?be|it (?:should|must|needs to) (?:also )?(?:have|store|record|include)|(?:it|each \w+|every \w+|they) (?:also )?(?:needs?|should (?:also )?have|has|have)|i (?:also )?(?:need|want)|we (?:also )?need|put in|füge?|ergänze|nimm|ajoute[rz]?|rajoute|añade|añadir|agrega[r]?|pon)\s+(?P<what>.+?)(?:\s+(?:hinzu|auf|dazu|ein))?$",
+    (
+        rf"^{_POLITE}(?:add|include|insert|append|also (?:add|track|record|store)|"
+        rf"record|track|store|there should (?:also )?be|it (?:should|must|needs to) "
+        rf"(?:also )?(?:have|store|record|include)|(?:it|each \w+|every \w+|they) "
+        rf"(?:also )?(?:needs?|should (?:also )?have|has|have)|i (?:also )?(?:need|"
+        rf"want)|we (?:also )?need|put in|füge?|ergänze|nimm|ajoute[rz]?|rajoute|"
+        rf"añade|añadir|agrega[r]?|pon)\s+(?P<what>.+?)(?:\s+(?:hinzu|auf|dazu|ein))?$"
+    ),
     re.IGNORECASE,
 )
 _MORE = re.compile(
-    r"^(?:and |also |plus )?(?:also |with |plus )(?P<what>.+?)(?: too| as well| please)?$|^(?P<bare>(?:an?|the|eine?|une?|una?) .+?) (?:too|as well|please|also|auch|aussi|también)$",
+    (
+        r"^(?:and |also |plus )?(?:also |with |plus )(?P<what>.+?)(?: too| as well|"
+        r" please)?$|^(?P<bare>(?:an?|the|eine?|une?|una?) .+?) (?:too|as well|please|"
+        r"also|auch|aussi|también)$"
+    ),
     re.IGNORECASE,
 )
 _REMOVE = re.compile(
-    rf"^{_POLITE}(?:remove|delete|drop|hide|get rid of|take (?:out|away|off)|leave out|lose|kill|no more|without|i don't (?:need|want)|entferne|lösche|streiche|supprime[rz]?|enlève[rz]?|retire[rz]?|quita[r]?|elimina[r]?|borra[r]?)\s+(?P<what>.+?)(?:\s+(?:again|any ?more|please|from (?:it|the \w+)))?$",
+    (
+        rf"^{_POLITE}(?:remove|delete|drop|hide|get rid of|take (?:out|away|off)|"
+        rf"leave out|lose|kill|no more|without|i don't (?:need|want)|entferne|lösche|"
+        rf"streiche|supprime[rz]?|enlève[rz]?|retire[rz]?|quita[r]?|elimina[r]?|borra[r]?)\s+(?P<what>.+?"
+        rf")(?:\s+(?:again|any ?more|please|from (?:it|the \w+)))?$"
+    ),
     re.IGNORECASE,
 )
 _RENAME = re.compile(
-    r"\b(?:rename|relabel|change|call|turn|nenne|benenne|renomme[rz]?|renombra[r]?|cambia[r]?)\s+(?:the |die |den |das |le |la |el )?(?:field |column |label )?(?P<old>[\w\ue000-\uf8ff][\w\s'/-]{0,50}?)(?:\s+(?:field|column|label))?\s+(?:to|into|as|in|um in|en|a|por)\s+(?P<new>[^.;,]+?)(?=\s*(?:[.;,]|\band (?:add|remove|make|sort|call|show|rename|send)\b|$))",
+    (
+        r"\b(?:rename|relabel|change|call|turn|nenne|benenne|renomme[rz]?|renombra[r]?|"
+        r"cambia[r]?)\s+(?:the |die |den |das |le |la |el )?(?:field |column |label "
+        r")?(?P<old>[\w\ue000-\uf8ff][\w\s'/-]{0,50}?)(?:\s+(?:field|column|label))?\s+(?:to|"
+        r"into|as|in|um in|en|a|por)\s+(?P<new>[^.;,]+?)(?=\s*(?:[.;,]|\band (?:add|"
+        r"remove|make|sort|call|show|rename|send)\b|$))"
+    ),
     re.IGNORECASE,
 )
 _NEED = re.compile(
-    rf"^{_POLITE}(?:make|set|mark)\s+(?P<what>.+?)\s+(?:as |to be |be )?(?P<how>required|mandatory|compulsory|optional|not required)$",
+    (
+        rf"^{_POLITE}(?:make|set|mark)\s+(?P<what>.+?)\s+(?:as |to be |be )?(?P<how>required|"
+        rf"mandatory|compulsory|optional|not required)$"
+    ),
     re.IGNORECASE,
 )
 _BECOME = re.compile(
-    rf"^{_POLITE}(?:make|let|turn|change|convert)?\s*(?P<what>.+?)\s+(?:should be|must be|into|to be|to|be|is|as)?\s*(?P<kind>an? [\w /-]+|[\w/-]+)$",
+    (
+        rf"^{_POLITE}(?:make|let|turn|change|convert)?\s*(?P<what>.+?)\s+(?:should "
+        rf"be|must be|into|to be|to|be|is|as)?\s*(?P<kind>an? [\w /-]+|[\w/-]+)$"
+    ),
     re.IGNORECASE,
 )
 _OPTION = re.compile(
-    rf"^{_POLITE}(?:add|include)\s+(?:the |an? )?(?:options?|choices?|values?)?\s*(?P<option>.+?)\s+(?:as an? (?:option|choice)\s+)?(?:to|for|in|as)\s+(?:the )?(?P<what>.+?)(?:\s+(?:options?|choices?|dropdown|list|values?))?$",
+    (
+        rf"^{_POLITE}(?:add|include)\s+(?:the |an? )?(?:options?|choices?|values?)?\s*(?P<option>.+?"
+        rf")\s+(?:as an? (?:option|choice)\s+)?(?:to|for|in|as)\s+(?:the )?(?P<what>.+?)(?:\s+(?:options?"
+        rf"|choices?|dropdown|list|values?))?$"
+    ),
     re.IGNORECASE,
 )
-_NEW_APP = re.compile(r"^(?:please |can you |now |ok,? |instead,? )*(?:i want |i need |i'd like |(?:build|create|develop|write|make|baue?|erstelle|crée|fais|crea|haz)(?: me| us| mir| moi)? )(?:an?|another|the|my|eine?n?|une?|una?)\s+(?:\w+[ -]){0,3}?(?:app|application|tool|website|site|tracker|list|log|diary|journal|database|calculator|converter|timer|stopwatch|counter|form|manager|inventory|guestbook|catalog(?:ue)?|crm|system|planner|register|liste|rechner|calculatrice|calculadora|lista)\b", re.IGNORECASE)  # fmt: skip
+_NEW_APP = re.compile((r"^(?:please |can you |now |ok,? |instead,? )*(?:i want |i need |i'd like "
+r"|(?:build|create|develop|write|make|baue?|erstelle|crée|fais|crea|haz)(?: "
+r"me| us| mir| moi)? )(?:an?|another|the|my|eine?n?|une?|una?)\s+(?:\w+[ "
+r"-]){0,3}?(?:app|application|tool|website|site|tracker|list|log|diary|journal|"
+r"database|calculator|converter|timer|stopwatch|counter|form|manager|inventory|"
+r"guestbook|catalog(?:ue)?|crm|system|planner|register|liste|rechner|calculatrice|"
+r"calculadora|lista)\b"), re.IGNORECASE)  # fmt: skip
 _QUESTION = re.compile(
-    r"^(?:what|how|why|who|where|when|which|does|do|is|are|can i|was|wie|warum|wer|wo|welche|quoi|comment|pourquoi|que|qué|cómo|por qué)\b.*\?$",
+    (
+        r"^(?:what|how|why|who|where|when|which|does|do|is|are|can i|was|wie|warum|"
+        r"wer|wo|welche|quoi|comment|pourquoi|que|qué|cómo|por qué)\b.*\?$"
+    ),
     re.IGNORECASE | re.DOTALL,
 )
-_ACTION = r"add|remove|delete|drop|make|rename|call|sort|show|change|set|hide|also|send|use|include|füge|entferne|mach|ajoute|supprime|añade|quita|elimina|pon"
+_ACTION = (
+    r"add|remove|delete|drop|make|rename|call|sort|show|change|set|hide|also|"
+    r"send|use|include|füge|entferne|mach|ajoute|supprime|añade|quita|elimina|"
+    r"pon"
+)
 
 
 @dataclass(slots=True)
@@ -111,7 +161,10 @@ def _clauses(text: str) -> list[str]:
             flags=re.IGNORECASE,
         )
         clauses += [part.strip(" ,.") for part in parts if re.search(r"\w{2,}", part)]
-    leftovers = r"(?:please|also|and|then|now|when(?:ever)? .*|bitte|thanks?|thank you|it|make it|the (?:list|app|page)|show (?:me )?(?:the )?(?:list|entries|them)?)"
+    leftovers = (
+        r"(?:please|also|and|then|now|when(?:ever)? .*|bitte|thanks?|thank you|it|"
+        r"make it|the (?:list|app|page)|show (?:me )?(?:the )?(?:list|entries|them)?)"
+    )
     return [clause for clause in clauses if not re.fullmatch(leftovers, clause, re.IGNORECASE)]
 
 
@@ -137,10 +190,7 @@ def _renames(change: Change, prepared: Prepared) -> str:
 
 
 def _clause(change: Change, clause: str, prepared: Prepared) -> bool:
-    for handler in (_option, _need, _remove, _add, _become):
-        if handler(change, clause, prepared):
-            return True
-    return False
+    return any(handler(change, clause, prepared) for handler in (_option, _need, _remove, _add, _become))
 
 
 def _option(change: Change, clause: str, prepared: Prepared) -> bool:
@@ -214,13 +264,21 @@ def _add(change: Change, clause: str, prepared: Prepared) -> bool:
         return False
     what = match["what"] or match.groupdict().get("bare") or ""
     what = re.sub(
-        r"^(?:an?(?:other| new| extra| additional)?|the|two|three|some|more|new|ein(?:e|en)?|une?|una?|noch)?\s*(?:(?:new|extra|additional)\s+)?(?:fields?|columns?|inputs?|felde?r?|champs?|campos?)\s*(?:for|called|named|:|with|pour|für|para)?\s+(?=\S)",
+        (
+            r"^(?:an?(?:other| new| extra| additional)?|the|two|three|some|more|new|"
+            r"ein(?:e|en)?|une?|una?|noch)?\s*(?:(?:new|extra|additional)\s+)?(?:fields?|"
+            r"columns?|inputs?|felde?r?|champs?|campos?)\s*(?:for|called|named|:|with|"
+            r"pour|für|para)?\s+(?=\S)"
+        ),
         "",
         what,
         flags=re.IGNORECASE,
     )
     what = re.sub(
-        r"\s+(?:to|for|on|in)\s+(?:the|each|every|all|my|it|this|them)\b(?:\s+[\w-]+){0,3}$|\s+(?:to it|too|as well|zu(?:m|r)? \w+|à la \w+|a la \w+)$",
+        (
+            r"\s+(?:to|for|on|in)\s+(?:the|each|every|all|my|it|this|them)\b(?:\s+[\w-]+){0,3}$|"
+            r"\s+(?:to it|too|as well|zu(?:m|r)? \w+|à la \w+|a la \w+)$"
+        ),
         "",
         what,
         flags=re.IGNORECASE,

@@ -32,12 +32,40 @@ class Language:
 
 ENGLISH = Language(
     code="en",
-    common=frozenset(["the", "a", "an", "with", "and", "of", "my", "for", "each", "has", "that", "is", "i", "to", "want", "track", "list", "app", "build", "make", "keep"]),
-    article=r"an?|the|its|it's|their|his|her|my|our|your|some|any|this|that|these|those|also|maybe|perhaps|optionally|plus",
+    common=frozenset(
+        [
+            "the",
+            "a",
+            "an",
+            "with",
+            "and",
+            "of",
+            "my",
+            "for",
+            "each",
+            "has",
+            "that",
+            "is",
+            "i",
+            "to",
+            "want",
+            "track",
+            "list",
+            "app",
+            "build",
+            "make",
+            "keep",
+        ]
+    ),
+    article=(
+        r"an?|the|its|it's|their|his|her|my|our|your|some|any|this|that|these|those|"
+        r"also|maybe|perhaps|optionally|plus"
+    ),
     and_=r"and|as well as|along with|&",
     or_=r"or",
     with_=r"with|has|have|having|includes?|including|contains?|containing|consisting of|consists of|stor(?:es?|ing)|"
-    r"captur(?:es?|ing)|needs?|requires?|showing|made (?:up )?of|described by|asks? (?:me )?for|asking for|by their|by its",
+    r"captur(?:es?|ing)|needs?|requires?|showing|made (?:up )?of|described by|"
+    r"asks? (?:me )?for|asking for|by their|by its",
     each=r"each|every|all|per|one",
     collection=r"list|tracker|log|logbook|diary|journal|database|catalog|catalogue|collection|inventory|register|"
     r"registry|manager|directory|planner|organi[sz]er|organi[sz]ing tool|archive|book|record|records|board|overview|"
@@ -49,8 +77,10 @@ ENGLISH = Language(
     r"collecting|storing|logging|where i (?:can )?(?:track|record|log|store|keep|save|list|note|enter|add|manage)|"
     r"where (?:we|you|people|users|visitors|customers|guests|members) (?:can )?"
     r"(?:track|record|log|store|keep|save|list|note|enter|add|manage|leave|submit|register|sign up for)|"
-    r"for tracking|for recording|for managing|for logging|for keeping|for storing|for collecting|for listing|to manage|of|for|about",
-    keep=r"keep track of|keep a record of|keep record of|keep tabs on|keep(?! track| a record| record| tabs)|track|record|log|manage|collect|store|save|"
+    r"for tracking|for recording|for managing|for logging|for keeping|for storing|"
+    r"for collecting|for listing|to manage|of|for|about",
+    keep=r"keep track of|keep a record of|keep record of|keep tabs on|keep(?! track|"
+    r" a record| record| tabs)|track|record|log|manage|collect|store|save|"
     r"organi[sz]e|catalogu?e|list|remember|register|note down|note|write down|document|monitor|save|archive|"
     r"book|add|enter|plan|maintain|administer|review|rate|submit|share",
     stop=r"with|that|which|where|who|when|so|using|in|on|from|by|at|and|or|i|we|it|they|people|has|have|having|"
@@ -62,9 +92,32 @@ ENGLISH = Language(
 GERMAN = Language(
     code="de",
     common=frozenset(
-        ["der", "die", "das", "eine", "einen", "ein", "mit", "und", "für", "von", "ich", "meine", "meiner", "jede", "jedes", "jeder", "liste", "möchte", "bitte"]
+        [
+            "der",
+            "die",
+            "das",
+            "eine",
+            "einen",
+            "ein",
+            "mit",
+            "und",
+            "für",
+            "von",
+            "ich",
+            "meine",
+            "meiner",
+            "jede",
+            "jedes",
+            "jeder",
+            "liste",
+            "möchte",
+            "bitte",
+        ]
     ),
-    article=r"der|die|das|den|dem|des|eine?|einen|einem|einer|eines|meine?n?|meiner|meinem|ihre?n?|seine?n?|sein|ihr|auch",
+    article=(
+        r"der|die|das|den|dem|des|eine?|einen|einem|einer|eines|meine?n?|meiner|"
+        r"meinem|ihre?n?|seine?n?|sein|ihr|auch"
+    ),
     and_=r"und|sowie",
     or_=r"oder",
     with_=r"mit|hat|haben|enth[aä]lt|enthalten|inklusive|samt|bestehend aus|besteht aus",
@@ -80,7 +133,30 @@ GERMAN = Language(
 
 FRENCH = Language(
     code="fr",
-    common=frozenset(["le", "la", "les", "un", "une", "des", "avec", "et", "de", "mes", "mon", "pour", "chaque", "je", "veux", "liste", "du", "dans", "qui", "est"]),
+    common=frozenset(
+        [
+            "le",
+            "la",
+            "les",
+            "un",
+            "une",
+            "des",
+            "avec",
+            "et",
+            "de",
+            "mes",
+            "mon",
+            "pour",
+            "chaque",
+            "je",
+            "veux",
+            "liste",
+            "du",
+            "dans",
+            "qui",
+            "est",
+        ]
+    ),
     article=r"le|la|les|l|un|une|des|du|de|d|mon|ma|mes|son|sa|ses|leur|leurs|notre|nos|aussi",
     and_=r"et|ainsi que",
     or_=r"ou",
@@ -96,7 +172,29 @@ FRENCH = Language(
 
 SPANISH = Language(
     code="es",
-    common=frozenset(["el", "los", "las", "un", "una", "con", "y", "de", "mis", "mi", "para", "cada", "quiero", "lista", "del", "en", "que", "es", "por"]),
+    common=frozenset(
+        [
+            "el",
+            "los",
+            "las",
+            "un",
+            "una",
+            "con",
+            "y",
+            "de",
+            "mis",
+            "mi",
+            "para",
+            "cada",
+            "quiero",
+            "lista",
+            "del",
+            "en",
+            "que",
+            "es",
+            "por",
+        ]
+    ),
     article=r"el|la|los|las|un|una|unos|unas|mi|mis|su|sus|nuestro|nuestra|nuestros|nuestras|también",
     and_=r"y|e|así como",
     or_=r"o|u",
@@ -114,36 +212,46 @@ LANGUAGES = {language.code: language for language in (ENGLISH, GERMAN, FRENCH, S
 # A word (or words) inside a label that gives the kind of its value away, by language; read as a whole-word regex.
 HINTS: dict[str, tuple[tuple[FieldType, str], ...]] = {
     "en": (
-        ("text", r"(?:serial|account|order|invoice|model|flight|card|licen[cs]e|part|membership|member|registration|id|reference|"
-         r"tracking|ticket|bank|passport|lot|batch|tax|insurance|plate|customer|policy|catalog|case|house|room) numbers?"),
+        ("text", (r"(?:serial|account|order|invoice|model|flight|card|licen[cs]e|part|membership|"
+r"member|registration|id|reference|"
+         r"tracking|ticket|bank|passport|lot|batch|tax|insurance|plate|customer|policy|"
+r"catalog|case|house|room) numbers?")),
         ("email", r"e-?mail(?: address(?:es)?)?|mail address"),
-        ("phone", r"(?:tele)?phone(?: numbers?)?|mobile(?: number)?|cell(?:phone)?(?: number)?|tel|fax(?: number)?|whatsapp"),
+        ("phone", (r"(?:tele)?phone(?: numbers?)?|mobile(?: number)?|cell(?:phone)?(?: number)?|"
+r"tel|fax(?: number)?|whatsapp")),
         ("url", r"url|link|website|web ?page|homepage|web (?:address|site)|hyperlink"),
-        ("longtext", r"notes?|descriptions?|comments?|messages?|details|remarks?|summary|ingredients|instructions|"
-         r"directions|biography|bio|feedback|thoughts|body|paragraph|steps|story|review text|long text|explanation"),
-        ("date", r"dates?|day|deadline|birthday|birthdate|anniversary|due|(?:\w+ed|bought|sold|paid|sent|begun|lent|born) on|"
-         r"(?:\w+ed|bought|sold|sent|lent) (?:date|day)|expiry|expires|when|due|last \w+(?:ed|seen|done|read|met)"),
+        ("longtext", (r"notes?|descriptions?|comments?|messages?|details|remarks?|summary|ingredients|instructions|"
+         r"directions|biography|bio|feedback|thoughts|body|paragraph|steps|story|review text|long text|explanation")),
+        ("date", (r"dates?|day|deadline|birthday|birthdate|anniversary|due|(?:\w+ed|bought|"
+r"sold|paid|sent|begun|lent|born) on|"
+         r"(?:\w+ed|bought|sold|sent|lent) (?:date|day)|expiry|expires|when|due|last \w+(?:ed|seen|done|read|met)")),
         ("time", r"time|time of day|hour of day|start time|end time|arrival time|departure time"),
-        ("money", r"price|prices|costs?|amount|fees?|salary|budget|balance|revenue|wage|rent|payment|deposit|expense|"
-         r"tip|income|worth|debt|donation|rate per hour|hourly rate|discount amount|total"),
-        ("number", r"number|(?:the )?number of(?: \w+)*|how many|how much|count|quantity|qty|amount of \w+|age|years?|rating|"
+        ("money", (r"price|prices|costs?|amount|fees?|salary|budget|balance|revenue|wage|rent|payment|deposit|expense|"
+         r"tip|income|worth|debt|donation|rate per hour|hourly rate|discount amount|total")),
+        ("number", (r"number|(?:the )?number of(?: \w+)*|how many|how much|count|quantity|qty|"
+r"amount of \w+|age|years?|rating|"
          r"score|points|stars|weight|height|length|width|depth|size in \w+|distance|speed|duration|minutes|hours|"
          r"days|seconds|weeks|months|pages|calories|kcal|reps|sets|laps|percent|percentage|temperature|"
-         r"time (?:spent|taken|needed)|(?:running|cooking|prep) time|kilometers|kilometres|km|kg|kilos|pounds|lbs|miles|grams|liters|litres|capacity|stock|seats|servings|"
-         r"portions|priority number|party size|population|mileage|volume|humidity|pulse|steps taken|floor"),
-        ("boolean", r"yes ?no|done|finished|completed?|paid|(?:is|was|are|has been|have been|already|if|whether)(?: \w+)+|"
-         r"checked|active|enabled|approved|attending|sold out|in stock|read yet|bought|archived|verified|urgent"),
+         r"time (?:spent|taken|needed)|(?:running|cooking|prep) time|kilometers|kilometres|"
+r"km|kg|kilos|pounds|lbs|miles|grams|liters|litres|capacity|stock|seats|"
+r"servings|"
+         r"portions|priority number|party size|population|mileage|volume|humidity|pulse|steps taken|floor")),
+        ("boolean", (r"yes ?no|done|finished|completed?|paid|(?:is|was|are|has been|have been|"
+r"already|if|whether)(?: \w+)+|"
+         r"checked|active|enabled|approved|attending|sold out|in stock|read yet|bought|archived|verified|urgent")),
     ),
     "de": (
         ("email", r"e-?mail(?:-?adresse)?|mailadresse|mail"),
         ("phone", r"telefon(?:nummer)?|handy(?:nummer)?|mobilnummer|rufnummer"),
         ("url", r"url|link|webseite|website|homepage|internetadresse"),
-        ("longtext", r"notiz(?:en)?|beschreibung|kommentare?|bemerkung(?:en)?|nachricht|zutaten|anleitung|anmerkung(?:en)?|details"),
+        ("longtext", (r"notiz(?:en)?|beschreibung|kommentare?|bemerkung(?:en)?|nachricht|zutaten|"
+r"anleitung|anmerkung(?:en)?|details")),
         ("date", r"(?:\w*)datum|geburtstag|termin|frist|tag|fällig(?:keit)?|(?:ge\w+) am"),
         ("time", r"uhrzeit|zeit|(?:start|end|ankunfts|abfahrts)zeit"),
         ("money", r"(?:\w*)preis|kosten|betrag|gehalt|budget|miete|gebühr|umsatz|einnahmen?|ausgaben?"),
-        ("number", r"anzahl|menge|alter|bewertung|punkte|sterne|(?:\w*)gewicht|größe|höhe|länge|breite|entfernung|dauer|minuten|"
-         r"stunden|tage|seiten(?:zahl)?|kalorien|zahl|jahr|baujahr|kilometer|km|kg|portionen|temperatur|note"),
+        ("number", (r"anzahl|menge|alter|bewertung|punkte|sterne|(?:\w*)gewicht|größe|höhe|länge|"
+r"breite|entfernung|dauer|minuten|"
+         r"stunden|tage|seiten(?:zahl)?|kalorien|zahl|jahr|baujahr|kilometer|km|kg|portionen|temperatur|note")),
         ("boolean", r"ja ?nein|erledigt|fertig|bezahlt|gelesen|aktiv|ob (?:\w+ ?)+|abgeschlossen|gekauft|dabei"),
     ),
     "fr": (
@@ -154,8 +262,9 @@ HINTS: dict[str, tuple[tuple[FieldType, str], ...]] = {
         ("date", r"dates?(?: \w+)*|anniversaire|jour|échéance"),
         ("time", r"heure(?: \w+)*|horaire"),
         ("money", r"prix|coûts?|montant|salaire|budget|loyer|frais|revenu|dépense"),
-        ("number", r"nombre(?: d[eu'] ?\w+)?|quantité|âge|évaluation|points|étoiles|poids|taille|hauteur|longueur|largeur|"
-         r"distance|durée|minutes|heures|jours|pages|calories|année|kilomètres|km|kg|portions|température|numéro"),
+        ("number", (r"nombre(?: d[eu'] ?\w+)?|quantité|âge|évaluation|points|étoiles|poids|taille|"
+r"hauteur|longueur|largeur|"
+         r"distance|durée|minutes|heures|jours|pages|calories|année|kilomètres|km|kg|portions|température|numéro")),
         ("boolean", r"oui ?non|fait|terminée?|payée?|lu|actif|si (?:\w+ ?)+|achetée?"),
     ),
     "es": (
@@ -166,30 +275,61 @@ HINTS: dict[str, tuple[tuple[FieldType, str], ...]] = {
         ("date", r"fecha(?: \w+)*|cumpleaños|día|vencimiento|plazo"),
         ("time", r"hora(?: \w+)*|horario"),
         ("money", r"precio|costo|coste|importe|monto|salario|presupuesto|alquiler|gasto|ingreso"),
-        ("number", r"número(?: de \w+)?|cantidad|edad|puntuación|puntos|estrellas|peso|altura|tamaño|longitud|distancia|"
-         r"duración|minutos|horas|días|páginas|calorías|año|kilómetros|km|kg|porciones|temperatura|calificación"),
+        ("number", (r"número(?: de \w+)?|cantidad|edad|puntuación|puntos|estrellas|peso|altura|"
+r"tamaño|longitud|distancia|"
+         r"duración|minutos|horas|días|páginas|calorías|año|kilómetros|km|kg|porciones|temperatura|calificación")),
         ("boolean", r"sí ?no|si ?no|hecho|hecha|terminad[oa]|pagad[oa]|leíd[oa]|activ[oa]|comprad[oa]"),
     ),
 }  # fmt: skip
 
 # Words that name a type outright: "(number)", "as a date", "a yes/no field called …".
 TYPE_WORDS: tuple[tuple[FieldType, str], ...] = (
-    ("boolean", r"yesno|yes or no|boolean|bool|check ?box|tick ?box|toggle|switch|flag|true false|true or false|on off|"
-     r"ja oder nein|oui ou non|sí o no|wahrheitswert|janein|ouinon|síno|sino|booléen|booleano|casilla|case à cocher"),
+    (
+        "boolean",
+        (
+            r"yesno|yes or no|boolean|bool|check ?box|tick ?box|toggle|switch|flag|true false|true or false|"
+            r"on off|ja oder nein|oui ou non|sí o no|wahrheitswert|janein|ouinon|síno|sino|"
+            r"booléen|booleano|casilla|case à cocher"
+        ),
+    ),
     ("email", r"e-?mail(?: address)?|mail address|e-?mail-?adresse|courriel|correo electrónico"),
     ("phone", r"(?:tele)?phone(?: number)?|telefonnummer|telefon|téléphone|teléfono"),
     ("url", r"url|link|web ?(?:address|site)|hyperlink|webadresse|lien|enlace"),
-    ("longtext", r"long(?:er)? text|text ?area|multi-?line(?: text)?|paragraph|free text|big text|rich text|langer text|"
-     r"texte long|texto largo|mehrzeilig"),
-    ("money", r"money|currency|price|amount of money|monetary(?: amount| value)?|decimal money|geldbetrag|geld|montant|dinero"),
+    (
+        "longtext",
+        (
+            r"long(?:er)? text|text ?area|multi-?line(?: text)?|paragraph|free text|"
+            r"big text|rich text|langer text|"
+            r"texte long|texto largo|mehrzeilig"
+        ),
+    ),
+    (
+        "money",
+        (
+            r"money|currency|price|amount of money|monetary(?: amount| value)?|decimal "
+            r"money|geldbetrag|geld|montant|dinero"
+        ),
+    ),
     ("time", r"time(?: of day)?|clock time|uhrzeit|heure|hora"),
     ("date", r"(?:calendar )?date|day|datum|fecha"),
-    ("choice", r"choice|choices|drop-?down|select(?:ion)?|enum|options?|single choice|multiple choice|pick ?list|radio|"
-     r"auswahl|choix|opción|selección|menu"),
-    ("number", r"number|numeric(?: value)?|numerical(?: value)?|integer|int|decimal|float|whole number|digits?|zahl|nummer|"
-     r"ganzzahl|número|entier|entero|numérique|numérico"),
+    (
+        "choice",
+        (
+            r"choice|choices|drop-?down|select(?:ion)?|enum|options?|single choice|multiple choice|pick ?list|"
+            r"radio|"
+            r"auswahl|choix|opción|selección|menu"
+        ),
+    ),
+    (
+        "number",
+        (
+            r"number|numeric(?: value)?|numerical(?: value)?|integer|int|decimal|float|"
+            r"whole number|digits?|zahl|nummer|"
+            r"ganzzahl|número|entier|entero|numérique|numérico"
+        ),
+    ),
     ("text", r"(?:short |plain |free |single-?line )?text|string|words?|line of text|texto?e?|varchar|textfeld"),
-)  # fmt: skip
+)
 
 BARE_LABELS: dict[FieldType, str] = {
     "email": "E-mail", "phone": "Phone", "url": "Link", "date": "Date", "time": "Time", "number": "Number",

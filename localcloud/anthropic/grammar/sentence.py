@@ -47,7 +47,7 @@ def read_sentence(prompt: str) -> Reading:
     if not re.search(r"\w{2,}", wishes.rest) and not wishes.title:
         return Reading(None, language.code, wishes.secret)
     found, heads = _fields_of(wishes.rest, prepared, language)
-    thing = _thing(heads, wishes, prepared, language)
+    thing = _thing(heads, prepared, language)
     if thing is None and not found:
         return Reading(None, language.code, wishes.secret)
     guessed = not found
@@ -112,16 +112,44 @@ def _fields_of(text: str, prepared: Prepared, language: Language) -> tuple[list[
 def _regions(sentence: str, language: Language, *, first: bool) -> tuple[str, list[str]]:
     """Split a sentence into what is before its list of fields, and the list."""
     patterns = [
-        r"^(?P<head>.*?)(?:\b(?:the |these |following |its |their )*(?:fields?|columns?|attributes?|properties|felder|spalten|champs|campos)\b(?: are| is| should be| sind| sont| son)?(?: called| named)?\s*[:,]?\s+(?!called|named|for)(?P<list>.+))$",
-        rf"^(?P<head>.*?\b(?:{language.each})\s+(?:of (?:them|these) |one |[\w'-]+ ){{0,3}}?(?:{language.with_}|should have|must have|gets?|comes with|is described by|consists of|i (?:want|need|would like) to (?:note|record|store|track|keep|log|save|enter)|i (?:note|record|store|track|keep|log|save|enter)|(?:we|you|people|users) (?:note|record|store|enter|give)))\s*:?\s+(?P<list>.+)$",
-        r"^(?P<head>.*?\b(?:where|so that|in which|for|that lets?|lets?|let|allows?|allow|enables?)\s+(?:\w+ ){1,3}?(?:can |could |may |to )?(?:leave|enter|submit|give|fill in|put in|type in|provide|leaves|enters|submits|register with|sign up with|write))(?: down)?\s+(?P<list>(?:their|his|her|a|an|the|my|your|its)\s.+)$",
-        r"^(?P<head>.*?)\b(?:tracks?|track|records?|logs?|stores?|saves?|notes?|keeps?|collects?|remembers?|lists?|write down|note down)\s+(?:the |its |their )?(?P<list>[^,]+(?:,| and ).+?)\s+(?P<tail>(?:of|for|about|per|on)\s+(?:each|every|all|my|our|the|a|an)\s+[\w' -]+)$",
+        (
+            r"^(?P<head>.*?)(?:\b(?:the |these |following |its |their )*(?:fields?|columns?|"
+            r"attributes?|properties|felder|spalten|champs|campos)\b(?: are| is| should "
+            r"be| sind| sont| son)?(?: called| named)?\s*[:,]?\s+(?!called|named|for)(?P<list>.+))$"
+        ),
+        (
+            rf"^(?P<head>.*?\b(?:{language.each})\s+(?:of (?:them|these) |one |[\w'-]+ "
+            rf"){{0,3}}?(?:{language.with_}|should have|must have|gets?|comes with|is "
+            rf"described by|consists of|i (?:want|need|would like) to (?:note|record|"
+            rf"store|track|keep|log|save|enter)|i (?:note|record|store|track|keep|log|"
+            rf"save|enter)|(?:we|you|people|users) (?:note|record|store|enter|give)))\s*:?\s+(?P<list>.+"
+            rf")$"
+        ),
+        (
+            r"^(?P<head>.*?\b(?:where|so that|in which|for|that lets?|lets?|let|allows?|"
+            r"allow|enables?)\s+(?:\w+ ){1,3}?(?:can |could |may |to )?(?:leave|enter|"
+            r"submit|give|fill in|put in|type in|provide|leaves|enters|submits|register "
+            r"with|sign up with|write))(?: down)?\s+(?P<list>(?:their|his|her|a|an|the|"
+            r"my|your|its)\s.+)$"
+        ),
+        (
+            r"^(?P<head>.*?)\b(?:tracks?|track|records?|logs?|stores?|saves?|notes?|"
+            r"keeps?|collects?|remembers?|lists?|write down|note down)\s+(?:the |its "
+            r"|their )?(?P<list>[^,]+(?:,| and ).+?)\s+(?P<tail>(?:of|for|about|per|"
+            r"on)\s+(?:each|every|all|my|our|the|a|an)\s+[\w' -]+)$"
+        ),
         r"^(?P<head>.*?\b(?:each|every|a|an|the)\s+[\w-]+)(?:'s|s')\s+(?P<list>.+(?:,| and ).+)$",
         r"^(?P<head>[^:]*?[^\s:])\s*:\s+(?P<list>.+)$",
         rf"^(?P<head>.*?)(?<!\w)(?:{language.with_})\s*:?\s+(?P<list>.+)$",
         r"^(?P<head>[^(),]+?)\s*\((?P<list>[^()]*(?:\([^()]*\)[^()]*)*,[^()]*(?:\([^()]*\)[^()]*)*)\)\s*$",
-        r"^(?P<head>(?:it|they|each|every|each one|also|i also want|please|and)\b[^,]*?\b(?:has|have|needs?|should have|with|include|stores?|records?|want|add|also))\s+(?P<list>.+)$",
-        r"^(?P<head>.*?\b(?:that |which |to |who )(?:collects?|captures?|asks? for|takes?|records?|stores?|logs?|saves?))\s+(?P<list>(?:[^,]+,)+.+)$",
+        (
+            r"^(?P<head>(?:it|they|each|every|each one|also|i also want|please|and)\b[^,]*?\b(?:has|"
+            r"have|needs?|should have|with|include|stores?|records?|want|add|also))\s+(?P<list>.+)$"
+        ),
+        (
+            r"^(?P<head>.*?\b(?:that |which |to |who )(?:collects?|captures?|asks? for|"
+            r"takes?|records?|stores?|logs?|saves?))\s+(?P<list>(?:[^,]+,)+.+)$"
+        ),
         r"^(?P<head>[^,]{3,40}?)\s+[–—-]\s+(?P<list>[^,]+,.+)$",
         r"^(?P<head>(?:an? |the |my )?\w+(?: \w+){0,3}),\s+(?P<list>[^,]+,.+)$",
     ]
@@ -140,23 +168,32 @@ def _regions(sentence: str, language: Language, *, first: bool) -> tuple[str, li
 def _until_purpose(text: str) -> str:
     """A list without the reason that trails it: "…, so that I can plan my week"."""
     return re.sub(
-        r",?\s+(?:so (?:that )?(?:i|we|you|they)|in order to|because|to help|which (?:i|we)|for (?:my|our) own)\b.*$|,?\s+(?:damit|pour que|para que)\b.*$",
+        (
+            r",?\s+(?:so (?:that )?(?:i|we|you|they)|in order to|because|to help|which "
+            r"(?:i|we)|for (?:my|our) own)\b.*$|,?\s+(?:damit|pour que|para que)\b.*$"
+        ),
         "",
         text,
         flags=re.IGNORECASE,
     )
 
 
-def _thing(heads: list[str], wishes: Wishes, prepared: Prepared, language: Language) -> Thing | None:
+def _thing(heads: list[str], prepared: Prepared, language: Language) -> Thing | None:
     """Find the name of what is recorded in the parts of the sentences that list no fields."""
     word = r"[^\W_][\w'’&/+.-]*|[\ue000-\uf8ff]"
     phrase = rf"(?P<thing>(?:(?!(?:{language.stop})\b)(?:{word})(?:\s+|$|(?=[,:(]))){{1,4}})"
     before = rf"(?:(?:{language.article}|new|all|different|various|neue[nr]?)\s+)*"
     head_word = rf"(?:(?!(?:{language.stop}|{language.article})\b)(?:{word})\s+){{0,3}}?"
     patterns = [
-        rf"\b(?:{language.collection})\s+(?:app |tool |page |site |form |where i |which |that |to )?(?:{language.of})\s+{before}{phrase}",
+        (
+            rf"\b(?:{language.collection})\s+(?:app |tool |page |site |form |where i "
+            rf"|which |that |to )?(?:{language.of})\s+{before}{phrase}"
+        ),
         rf"\b(?:{language.keep})\s+{before}{phrase}",
-        rf"(?<!\w)(?P<compound>{head_word}(?P<thing>(?:{word}))[\s-]+(?P<collection>{language.collection}))\b(?:\s+(?:app|tool|page))?",
+        (
+            rf"(?<!\w)(?P<compound>{head_word}(?P<thing>(?:{word}))[\s-]+(?P<collection>{language.collection})"
+            rf")\b(?:\s+(?:app|tool|page))?"
+        ),
         rf"\b(?:{language.each})\s+{before}{phrase}",
         rf"\b(?:for|of|about|für|von|pour|de|para|sobre)\s+{before}{phrase}",
         rf"\b(?:my|our|meine[rn]?|unsere[rn]?|mes|mis|nos|nuestr[ao]s)\s+{phrase}",
@@ -194,14 +231,29 @@ def _match(pattern: str, head: str, number: int, prepared: Prepared, language: L
     return None
 
 
-_GENERIC = r"list|app|application|tool|(?:web)?sites?|page|form|database|system|records?|tracker|log|overview|collection|program|software|dashboard|portal|track|liste|anwendung|appli|aplicación|lista"
-_NOTHING = r"simple|little|small|nice|new|basic|quick|great|good|beautiful|web|full-?stack|crud|single|mini|tiny|personal|online|digital|it|them|this|that|things?|stuff|everything|something|me|us|you|here|data|information|info|entries|records|items|einfache[nrs]?|kleine[nrs]?|petite?|simples?|pequeñ[oa]|sencill[oa]"
+_GENERIC = (
+    r"list|app|application|tool|(?:web)?sites?|page|form|database|system|records?|"
+    r"tracker|log|overview|collection|program|software|dashboard|portal|track|"
+    r"liste|anwendung|appli|aplicación|lista"
+)
+_NOTHING = (
+    r"simple|little|small|nice|new|basic|quick|great|good|beautiful|web|full-?stack|"
+    r"crud|single|mini|tiny|personal|online|digital|it|them|this|that|things?|"
+    r"stuff|everything|something|me|us|you|here|data|information|info|entries|"
+    r"records|items|einfache[nrs]?|kleine[nrs]?|petite?|simples?|pequeñ[oa]|"
+    r"sencill[oa]"
+)
 
 
 def _tidy(words: str, language: Language) -> str:
     words = words.strip(" .,:;()'\"")
     pattern = re.compile(
-        rf"^(?:(?:{language.article}|{_NOTHING}|build|make|create|write|give|me|us|please|i|we|want|need|a|can|you|would|like|to|develop|design|set|up|baue?n?|erstelle?n?|mach|bitte|ich|möchte|brauche|will|je|veux|voudrais|crée[rz]?|fais|quiero|crea|crear|haz|necesito|hazme|créame|mir|moi)\s+)",
+        (
+            rf"^(?:(?:{language.article}|{_NOTHING}|build|make|create|write|give|me|us|"
+            rf"please|i|we|want|need|a|can|you|would|like|to|develop|design|set|up|baue?n?|"
+            rf"erstelle?n?|mach|bitte|ich|möchte|brauche|will|je|veux|voudrais|crée[rz]?|"
+            rf"fais|quiero|crea|crear|haz|necesito|hazme|créame|mir|moi)\s+)"
+        ),
         re.IGNORECASE,
     )
     while (match := pattern.match(words)) and match.end() < len(words):
@@ -239,7 +291,10 @@ def _leftover(heads: list[str], prepared: Prepared, language: Language) -> Thing
         words = words if re.search(r"\w", words) else _tidy(head, language)
         restored = prepared.restore(words).strip()
         if re.search(r"[^\W\d_]{2,}", restored) and not re.fullmatch(
-            rf"(?:{_NOTHING}|{language.article}|app|application|tool|page|site|website|hello|hi|hey|thanks|thank you|ok|okay|yes|no|test)",
+            (
+                rf"(?:{_NOTHING}|{language.article}|app|application|tool|page|site|website|"
+                rf"hello|hi|hey|thanks|thank you|ok|okay|yes|no|test)"
+            ),
             restored,
             re.IGNORECASE,
         ):

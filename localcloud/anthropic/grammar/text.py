@@ -14,11 +14,16 @@ MAX_CHARACTERS = 6000
 _FIRST = 0xE000
 
 _QUOTED = re.compile(
-    r"“([^”\n]{1,120})”|„([^“”\n]{1,120})[“”]|«\s*([^»\n]{1,120}?)\s*»|\"([^\"\n]{1,120})\"|(?<![\w])['‘]([^'’\n]{1,80})['’](?!\w)|`([^`\n]{1,80})`"
+    r"“([^”\n]{1,120})”|„([^“”\n]{1,120})[“”]|«\s*([^»\n]{1,120}?)\s*»|\"([^\"\n]{1,120})\"|"
+    r"(?<![\w])['‘]([^'’\n]{1,80})['’](?!\w)|`([^`\n]{1,80})`"
 )
 _ADDRESS = re.compile(r"[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63})+|https?://\S+")
 _YES_NO = re.compile(
-    r"\b(?:yes|ja|oui|s[ií]|y|true|on)\s*[/|]\s*(?:no|nein|non|n|false|off)\b|\byes or no\b|\byes-no\b|\bja oder nein\b|\boui ou non\b|\bs[ií] o no\b|\btrue or false\b",
+    (
+        r"\b(?:yes|ja|oui|s[ií]|y|true|on)\s*[/|]\s*(?:no|nein|non|n|false|off)\b|"
+        r"\byes or no\b|\byes-no\b|\bja oder nein\b|\boui ou non\b|\bs[ií] o no\b|"
+        r"\btrue or false\b"
+    ),
     re.IGNORECASE,
 )
 _BULLET = re.compile(r"^[ \t]*(?:[-*•–—]|\d{1,2}[.)])[ \t]+", re.MULTILINE)

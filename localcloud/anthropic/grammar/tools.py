@@ -7,24 +7,65 @@ import re
 from localcloud.anthropic.spec import AppSpec
 
 _UNITS: dict[str, tuple[str, float, float]] = {  # name: (family, factor to the base unit, offset)
-    "celsius": ("temperature", 1, 0), "fahrenheit": ("temperature", 5 / 9, -160 / 9), "kelvin": ("temperature", 1, -273.15),
-    "kilometer": ("length", 1000, 0), "meter": ("length", 1, 0), "centimeter": ("length", 0.01, 0), "millimeter": ("length", 0.001, 0),
-    "mile": ("length", 1609.344, 0), "yard": ("length", 0.9144, 0), "foot": ("length", 0.3048, 0), "inch": ("length", 0.0254, 0),
-    "kilogram": ("weight", 1, 0), "gram": ("weight", 0.001, 0), "pound": ("weight", 0.45359237, 0), "ounce": ("weight", 0.028349523125, 0),
-    "liter": ("volume", 1, 0), "milliliter": ("volume", 0.001, 0), "gallon": ("volume", 3.785411784, 0), "cup": ("volume", 0.2365882365, 0),
-    "second": ("duration", 1, 0), "minute": ("duration", 60, 0), "hour": ("duration", 3600, 0), "day": ("duration", 86400, 0),
-}  # fmt: skip
-_SPELLINGS = {"km": "kilometer", "m": "meter", "cm": "centimeter", "mm": "millimeter", "kg": "kilogram", "g": "gram", "lb": "pound",
-              "lbs": "pound", "oz": "ounce", "l": "liter", "ml": "milliliter", "feet": "foot", "inches": "inch", "metre": "meter",
-              "kilometre": "kilometer", "litre": "liter", "°c": "celsius", "°f": "fahrenheit", "c": "celsius", "f": "fahrenheit",
-              "meilen": "mile", "millas": "mile", "milles": "mile", "pfund": "pound", "stunden": "hour", "minuten": "minute"}  # fmt: skip
+    "celsius": ("temperature", 1, 0),
+    "fahrenheit": ("temperature", 5 / 9, -160 / 9),
+    "kelvin": ("temperature", 1, -273.15),
+    "kilometer": ("length", 1000, 0),
+    "meter": ("length", 1, 0),
+    "centimeter": ("length", 0.01, 0),
+    "millimeter": ("length", 0.001, 0),
+    "mile": ("length", 1609.344, 0),
+    "yard": ("length", 0.9144, 0),
+    "foot": ("length", 0.3048, 0),
+    "inch": ("length", 0.0254, 0),
+    "kilogram": ("weight", 1, 0),
+    "gram": ("weight", 0.001, 0),
+    "pound": ("weight", 0.45359237, 0),
+    "ounce": ("weight", 0.028349523125, 0),
+    "liter": ("volume", 1, 0),
+    "milliliter": ("volume", 0.001, 0),
+    "gallon": ("volume", 3.785411784, 0),
+    "cup": ("volume", 0.2365882365, 0),
+    "second": ("duration", 1, 0),
+    "minute": ("duration", 60, 0),
+    "hour": ("duration", 3600, 0),
+    "day": ("duration", 86400, 0),
+}
+_SPELLINGS = {
+    "km": "kilometer",
+    "m": "meter",
+    "cm": "centimeter",
+    "mm": "millimeter",
+    "kg": "kilogram",
+    "g": "gram",
+    "lb": "pound",
+    "lbs": "pound",
+    "oz": "ounce",
+    "l": "liter",
+    "ml": "milliliter",
+    "feet": "foot",
+    "inches": "inch",
+    "metre": "meter",
+    "kilometre": "kilometer",
+    "litre": "liter",
+    "°c": "celsius",
+    "°f": "fahrenheit",
+    "c": "celsius",
+    "f": "fahrenheit",
+    "meilen": "mile",
+    "millas": "mile",
+    "milles": "mile",
+    "pfund": "pound",
+    "stunden": "hour",
+    "minuten": "minute",
+}
 _TITLES = {
     "calculator": {"en": "Calculator", "de": "Taschenrechner", "fr": "Calculatrice", "es": "Calculadora"},
     "converter": {"en": "Converter", "de": "Umrechner", "fr": "Convertisseur", "es": "Conversor"},
     "timer": {"en": "Timer", "de": "Timer", "fr": "Minuteur", "es": "Temporizador"},
     "stopwatch": {"en": "Stopwatch", "de": "Stoppuhr", "fr": "Chronomètre", "es": "Cronómetro"},
     "counter": {"en": "Counter", "de": "Zähler", "fr": "Compteur", "es": "Contador"},
-}  # fmt: skip
+}
 _RECORDS = r"\b(?:track|record|log|store|save|list of|fields?|columns?|collect|with (?:a |the )?(?:name|title|date))\b"
 
 
@@ -60,7 +101,10 @@ def read_tool(text: str, said: str, code: str) -> AppSpec | None:
 
 def _titled(said: str, word: str, fallback: str) -> str:
     match = re.search(
-        rf"\b(?:an?|the|my)?\s*((?:(?!an?\b|the\b|my\b|simple\b|little\b|small\b|nice\b|build\b|make\b|create\b|me\b|please\b)[A-Za-z]+ ){{1,2}}{word})\b",
+        (
+            rf"\b(?:an?|the|my)?\s*((?:(?!an?\b|the\b|my\b|simple\b|little\b|small\b|"
+            rf"nice\b|build\b|make\b|create\b|me\b|please\b)[A-Za-z]+ ){{1,2}}{word})\b"
+        ),
         said,
         re.IGNORECASE,
     )

@@ -12,60 +12,187 @@ from localcloud.anthropic.grammar.text import Prepared
 from localcloud.anthropic.names import sentence_case
 
 ACCENTS = {
-    "red": "rot|rote[nmrs]?|rouge|roj[oa]", "orange": "naranja|orangen?", "amber": "yellow|gold|gelb|jaune|amarill[oa]",
-    "green": "grün|grüne[nmrs]?|verte?|verde", "teal": "turquoise|cyan|türkis|turquesa",
-    "blue": "blau|blaue[nmrs]?|bleue?|azul|navy", "indigo": "violet|purple|lila|violett|morado|púrpura",
-    "pink": "magenta|rosa|rose", "brown": "braun|marron|marrón", "gray": "grey|grau|gris|black|schwarz|noir|negro|monochrome",
-}  # fmt: skip
+    "red": "rot|rote[nmrs]?|rouge|roj[oa]",
+    "orange": "naranja|orangen?",
+    "amber": "yellow|gold|gelb|jaune|amarill[oa]",
+    "green": "grün|grüne[nmrs]?|verte?|verde",
+    "teal": "turquoise|cyan|türkis|turquesa",
+    "blue": "blau|blaue[nmrs]?|bleue?|azul|navy",
+    "indigo": "violet|purple|lila|violett|morado|púrpura",
+    "pink": "magenta|rosa|rose",
+    "brown": "braun|marron|marrón",
+    "gray": "grey|grau|gris|black|schwarz|noir|negro|monochrome",
+}
 _COLOUR = "|".join(f"{name}|{others}" for name, others in ACCENTS.items())
-_LOOK = r"theme|accent|design|look|style|background|buttons?|interface|ui|colou?r(?: scheme)?s?|thema|farben?|thème|couleurs?|tema|color(?:es)?|mode|modus|modo"
-_END = r"(?=\s*[.;]|,?\s+(?:with|having|including|mit|avec|con)\b|,\s+(?:each|and\s+each)\b|,\s+(?:and\s+)?(?:sort|order|show|make|search|newest|in)\b|$)"
-_JOIN = r"(?:[,;]?\s*(?:\b(?:and|but|then|also|which|that|it|should|will|please|so that|when done|to|can|und|soll|et|y|que|bitte)\b[ ,]*)*)"
-_NOTE = r"(?:e-?mails?|mails?|messages?|notifications?|confirmations?|receipts?|reminders?|alerts?|invitations?|notes?|correos?|courriels?|benachrichtigung(?:en)?|bestätigung(?:en)?)"
-_WHO = r"(?:[\ue000-\uf8ff]|(?:me|us|them|him|her|everyone|everybody|people|each|every|all|the|my|our|to|whoever|a|an|mich|uns|mir|moi|nous)\b)"
+_LOOK = (
+    r"theme|accent|design|look|style|background|buttons?|interface|ui|colou?r(?: "
+    r"scheme)?s?|thema|farben?|thème|couleurs?|tema|color(?:es)?|mode|modus|"
+    r"modo"
+)
+_END = (
+    r"(?=\s*[.;]|,?\s+(?:with|having|including|mit|avec|con)\b|,\s+(?:each|and\s+each)\b|"
+    r",\s+(?:and\s+)?(?:sort|order|show|make|search|newest|in)\b|$)"
+)
+_JOIN = (
+    r"(?:[,;]?\s*(?:\b(?:and|but|then|also|which|that|it|should|will|please|"
+    r"so that|when done|to|can|und|soll|et|y|que|bitte)\b[ ,]*)*)"
+)
+_NOTE = (
+    r"(?:e-?mails?|mails?|messages?|notifications?|confirmations?|receipts?|"
+    r"reminders?|alerts?|invitations?|notes?|correos?|courriels?|benachrichtigung(?:en)?|"
+    r"bestätigung(?:en)?)"
+)
+_WHO = (
+    r"(?:[\ue000-\uf8ff]|(?:me|us|them|him|her|everyone|everybody|people|each|"
+    r"every|all|the|my|our|to|whoever|a|an|mich|uns|mir|moi|nous)\b)"
+)
 
 _MAIL = [
-    re.compile(rf"{_JOIN}\b(?:send|sends|sending|schick(?:e|t|en)?|sende[nt]?|envoie[rs]?|envoyer|env[ií]a(?:me|r|rme|nos)?|enviar|mandar?(?:me)?|manda)\b(?:-moi|-nous)?[^.;]*?\b{_NOTE}\b[^.;]*?{_END}", re.IGNORECASE),
-    re.compile(rf"{_JOIN}\b(?:e-?mail|mail|notify|alert|inform|remind|benachrichtige?[tn]?|informiere|prévenir|prévenez|avísa(?:me|nos))s?(?:ing)?\s+{_WHO}[^.;]*?{_END}", re.IGNORECASE),
-    re.compile(rf"{_JOIN}\b(?:i|we|they|the \w+|people|guests|customers|users|ich|wir) (?:should |will |shall |must |want to )?(?:get|gets|receive|receives|be sent|bekomme[nt]?|erhalte[nt]?)\b[^.;]*?\b{_NOTE}\b[^.;]*?{_END}", re.IGNORECASE),
-    re.compile(rf"{_JOIN}\b(?:with|get|receive|gets|by)? ?(?:an? )?e-?mail (?:notifications?|confirmations?|alerts?|reminders?)\b[^.;,]*?{_END}", re.IGNORECASE),
-    re.compile(rf"{_JOIN}\b(?:(?:be|get|gets|is|are|am) (?:notified|e-?mailed|informed|alerted|mailed))\b[^.;]*?{_END}", re.IGNORECASE),
-]  # fmt: skip
+    re.compile(
+        (
+            rf"{_JOIN}\b(?:send|sends|sending|schick(?:e|t|en)?|sende[nt]?|envoie[rs]?|"
+            rf"envoyer|env[ií]a(?:me|r|rme|nos)?|enviar|mandar?(?:me)?|manda)\b(?:-moi|"
+            rf"-nous)?[^.;]*?\b{_NOTE}\b[^.;]*?{_END}"
+        ),
+        re.IGNORECASE,
+    ),
+    re.compile(
+        (
+            rf"{_JOIN}\b(?:e-?mail|mail|notify|alert|inform|remind|benachrichtige?[tn]?|"
+            rf"informiere|prévenir|prévenez|avísa(?:me|nos))s?(?:ing)?\s+{_WHO}[^.;]*?{_END}"
+        ),
+        re.IGNORECASE,
+    ),
+    re.compile(
+        (
+            rf"{_JOIN}\b(?:i|we|they|the \w+|people|guests|customers|users|ich|wir) (?:should "
+            rf"|will |shall |must |want to )?(?:get|gets|receive|receives|be sent|bekomme[nt]?|"
+            rf"erhalte[nt]?)\b[^.;]*?\b{_NOTE}\b[^.;]*?{_END}"
+        ),
+        re.IGNORECASE,
+    ),
+    re.compile(
+        (
+            rf"{_JOIN}\b(?:with|get|receive|gets|by)? ?(?:an? )?e-?mail (?:notifications?|"
+            rf"confirmations?|alerts?|reminders?)\b[^.;,]*?{_END}"
+        ),
+        re.IGNORECASE,
+    ),
+    re.compile(
+        (
+            rf"{_JOIN}\b(?:(?:be|get|gets|is|are|am) (?:notified|e-?mailed|informed|alerted|"
+            rf"mailed))\b[^.;]*?{_END}"
+        ),
+        re.IGNORECASE,
+    ),
+]
 _SORT = re.compile(
-    rf"{_JOIN}\b(?:(?:sort|order|arrang)(?:e|ed|s|ing|able)?(?: (?:it|them|the list|the \w+|entries|everything))?(?: by| on|ed by)|"
-    r"sortier(?:t|e|en)(?: sie| es| die \w+)? nach|nach(?=[^.;,]*sortier)|triées?(?: les \w+)? par|trier(?: les \w+)? par|ordenad[oa]s? por|ordenar(?: \w+){0,2} por)"
-    r"\s+(?P<key>[^.;,]+?)(?P<way>,?\s+(?:ascending|descending|asc|desc|(?:the )?(?:highest|lowest|largest|smallest|newest|oldest|latest|earliest|biggest|best|soonest)(?: first| on top)?|"
-    r"first|a to z|z to a|aufsteigend|absteigend|croissante?|décroissante?|ascendente|descendente))?(?=\s*(?:[.;,]|\band\b|\bsortiert\b|$))", re.IGNORECASE)  # fmt: skip
+    rf"{_JOIN}\b(?:(?:sort|order|arrang)(?:e|ed|s|ing|able)?(?: (?:it|them|the "
+    rf"list|the \w+|entries|everything))?(?: by| on|ed by)|"
+    r"sortier(?:t|e|en)(?: sie| es| die \w+)? nach|nach(?=[^.;,]*sortier)|triées?(?: "
+    r"les \w+)? par|trier(?: les \w+)? par|ordenad[oa]s? por|ordenar(?: \w+){0,2} "
+    r"por)"
+    r"\s+(?P<key>[^.;,]+?)(?P<way>,?\s+(?:ascending|descending|asc|desc|(?:the "
+    r")?(?:highest|lowest|largest|smallest|newest|oldest|latest|earliest|biggest|"
+    r"best|soonest)(?: first| on top)?|"
+    r"first|a to z|z to a|aufsteigend|absteigend|croissante?|décroissante?|ascendente|"
+    r"descendente))?(?=\s*(?:[.;,]|\band\b|\bsortiert\b|$))",
+    re.IGNORECASE,
+)
 _FIRST = re.compile(
-    rf"{_JOIN}\b(?:show(?:n|ing)? |list(?:ed|ing)? |with |display(?:ed|ing)? )?(?:the |die |les |los |las )?(?P<way>newest|latest|most recent|recent|oldest|earliest|highest|lowest|largest|smallest|best|cheapest|neueste[nrs]?|älteste[nrs]?|plus récente?s?|plus anciene?s?|más recientes?|más nuev[oa]s|más antigu[oa]s)"
-    r"(?: (?P<key>\w+))??(?: (?:ones?|entries|items))?\s*(?:first|on top|at the top|zuerst|oben|d'abord|en premier|primero)\b", re.IGNORECASE)  # fmt: skip
+    rf"{_JOIN}\b(?:show(?:n|ing)? |list(?:ed|ing)? |with |display(?:ed|ing)? "
+    rf")?(?:the |die |les |los |las )?(?P<way>newest|latest|most recent|recent|"
+    rf"oldest|earliest|highest|lowest|largest|smallest|best|cheapest|neueste[nrs]?|"
+    rf"älteste[nrs]?|plus récente?s?|plus anciene?s?|más recientes?|más nuev[oa]s|"
+    rf"más antigu[oa]s)"
+    r"(?: (?P<key>\w+))??(?: (?:ones?|entries|items))?\s*(?:first|on top|at "
+    r"the top|zuerst|oben|d'abord|en premier|primero)\b",
+    re.IGNORECASE,
+)
 _ALPHABET = re.compile(
-    rf"{_JOIN}\b(?:in )?(?:sort(?:ed)? )?(?:alphabetical(?:ly)?(?: order| sorted| sort)?|alphabetisch(?: sortiert)?|par ordre alphabétique|alfabéticamente)\b",
+    (
+        rf"{_JOIN}\b(?:in )?(?:sort(?:ed)? )?(?:alphabetical(?:ly)?(?: order| sorted|"
+        rf" sort)?|alphabetisch(?: sortiert)?|par ordre alphabétique|alfabéticamente)\b"
+    ),
     re.IGNORECASE,
 )
 _TOTAL = re.compile(
-    rf"{_JOIN}(?:\b(?:show(?:s|ing)?|see|display(?:s|ing)?|with|calculates?|computes?|give me|know|have|add|zeige?|mit|affiche[rz]?|muestra|avec|con)\s+)?(?:an? |the |running |overall |grand |der |die |le |el |una? |eine? )*"
-    r"(?:\b(?:total|sum|totals|gesamtsumme|summe|somme|suma)\s+(?:of|for|at|over|in|amount|cost|price|spent|value|sum|der|des|de|du|del)\b[^.;,]*|\btotals\b|\b(?:grand|running|overall) total\b[^.;,]*|\bhow much\b[^.;,]*\b(?:total|altogether|in all|overall|spent)\b|\badds? (?:it|them|everything) up\b|\bgesamtsumme\b)", re.IGNORECASE)  # fmt: skip
+    rf"{_JOIN}(?:\b(?:show(?:s|ing)?|see|display(?:s|ing)?|with|calculates?|computes?|"
+    rf"give me|know|have|add|zeige?|mit|affiche[rz]?|muestra|avec|con)\s+)?(?:an? "
+    rf"|the |running |overall |grand |der |die |le |el |una? |eine? )*"
+    r"(?:\b(?:total|sum|totals|gesamtsumme|summe|somme|suma)\s+(?:of|for|at|"
+    r"over|in|amount|cost|price|spent|value|sum|der|des|de|du|del)\b[^.;,]*|"
+    r"\btotals\b|\b(?:grand|running|overall) total\b[^.;,]*|\bhow much\b[^.;,]*\b(?:total|"
+    r"altogether|in all|overall|spent)\b|\badds? (?:it|them|everything) up\b|"
+    r"\bgesamtsumme\b)",
+    re.IGNORECASE,
+)
 _SEARCH = re.compile(
-    rf"{_JOIN}(?:\b(?:with|have|has|add|include|i (?:can|want to)|let me|be able to|mit|avec|con|una?|an?)\s+)*\b(?:a |the |eine? |une )?(?:search(?:able|ing)?|suchfeld|suche|durchsuchbar|recherche|rechercher|búsqueda|buscar|buscador)\b(?:[ -]?(?:box|bar|field|function|feature|for|by|through|in|over|the|them|list|it|all|by name))*\b",
+    (
+        rf"{_JOIN}(?:\b(?:with|have|has|add|include|i (?:can|want to)|let me|be able "
+        rf"to|mit|avec|con|una?|an?)\s+)*\b(?:a |the |eine? |une )?(?:search(?:able|"
+        rf"ing)?|suchfeld|suche|durchsuchbar|recherche|rechercher|búsqueda|buscar|"
+        rf"buscador)\b(?:[ -]?(?:box|bar|field|function|feature|for|by|through|in|"
+        rf"over|the|them|list|it|all|by name))*\b"
+    ),
     re.IGNORECASE,
 )
 _SCHEME = re.compile(
-    rf"{_JOIN}(?:\b(?:make|in|use|using|with|mach|mache?n?|mets|en|haz|put|switch|turn|set|it|the|app|page|to|a|an|everything|look|be|es|die|das|le|la|lo)\s+)*\b(?P<scheme>dark|light|dunkle?[nmrs]?|helle?[nmrs]?|sombre|claire?|oscur[oa]|clar[oa])(?:er)?[ -]?(?:(?:{_LOOK})\b|(?=\s*(?:[.;,]|and\b|und\b|et\b|y\b|$)))",
+    (
+        rf"{_JOIN}(?:\b(?:make|in|use|using|with|mach|mache?n?|mets|en|haz|put|switch|"
+        rf"turn|set|it|the|app|page|to|a|an|everything|look|be|es|die|das|le|la|lo)\s+)*\b(?P<scheme>dark|"
+        rf"light|dunkle?[nmrs]?|helle?[nmrs]?|sombre|claire?|oscur[oa]|clar[oa])(?:er)?[ "
+        rf"-]?(?:(?:{_LOOK})\b|(?=\s*(?:[.;,]|and\b|und\b|et\b|y\b|$)))"
+    ),
     re.IGNORECASE,
 )
 _ACCENT = re.compile(
-    rf"{_JOIN}(?:(?:\b(?:make|paint|colou?r|turn|mach|mache?n?|mets|haz|färbe)\b(?: (?:it|everything|the app|the \w+|es|alles|die \w+|das \w+|l'app\w*|le tout|la app|todo|lo))?(?: (?:all|look|be|in|en))?|\bin|\buse|\busing|\bwith an?|\ben|\bchange (?:the )?colou?r to|\b(?:colou?r|farbe|couleur):?(?: (?:to|is|should be))?)"
-    rf"\s+(?:a |an |the |nice |einem? )?(?:dark |light |bright |deep |pale )?(?P<first>{_COLOUR})\b(?!\s*(?:,|or\b|/|oder\b|ou\b))(?:\s+(?:{_LOOK}))*|\b(?P<second>{_COLOUR})\s+(?:{_LOOK})\b)", re.IGNORECASE)  # fmt: skip
-_NAME_END = r"(?=\s*[.;,:!?)]|\s+(?:with|that|where|which|to|for|and|so|in which|who|mit|der|die|das|und|avec|qui|et|con|que|y|having|each|it|i)\b|$)"
-_APP_WORD = r"(?:app|application|tool|site|website|page|tracker|list|log|form|diary|journal|it|this|that|database|system|board|book|guestbook|planner|thing|one|anwendung|seite|liste|es|appli|formulaire|página|aplicación|lista|\w+(?:list|book|log|tracker))"
-_CALLED = re.compile(
-    rf"(?P<before>\b{_APP_WORD})?[ ,]*\b(?P<verb>called|named|titled|entitled|call it|name it|title it|call (?:this|the \w+)|namens|nenne? (?:es|sie|die \w+)|genannt|mit dem (?:titel|namen)|appelée?|nommée?|appelle[- ]?(?:la|le)|intitulée?|llamad[oa]|llámal[oa]|titulad[oa]|with the (?:title|name)|rename (?:it|this|the \w+|\w+) (?:to|as|into)|(?:change|set) the (?:title|name)(?: of \w+(?: \w+)?)? to|umbenennen in)\s+(?:to |as |simply |just |in |en )?(?P<name>[\ue000-\uf8ff]|[^\s.;,:!?][^.;,:!?\n]{{0,59}}?){_NAME_END}",
+    rf"{_JOIN}(?:(?:\b(?:make|paint|colou?r|turn|mach|mache?n?|mets|haz|färbe)\b(?: "
+    rf"(?:it|everything|the app|the \w+|es|alles|die \w+|das \w+|l'app\w*|le "
+    rf"tout|la app|todo|lo))?(?: (?:all|look|be|in|en))?|\bin|\buse|\busing|\bwith "
+    rf"an?|\ben|\bchange (?:the )?colou?r to|\b(?:colou?r|farbe|couleur):?(?: "
+    rf"(?:to|is|should be))?)"
+    rf"\s+(?:a |an |the |nice |einem? )?(?:dark |light |bright |deep |pale )?(?P<first>{_COLOUR})"
+    rf"\b(?!\s*(?:,|or\b|/|oder\b|ou\b))(?:\s+(?:{_LOOK}))*|\b(?P<second>{_COLOUR})\s+(?:{_LOOK})"
+    rf"\b)",
     re.IGNORECASE,
 )
-_SECRET_WORD = r"(?:[A-Z][A-Z0-9]*_(?:[A-Z0-9]+_)*(?:URL|KEY|TOKEN|SECRET|PASSWORD|ID)|\.env\b|dot ?env|environment variables?|env vars?|api[ -]?keys?|secrets?|credentials?|connection string|database (?:url|password)|system prompt|access tokens?|private keys?|your (?:\w+ )?(?:keys?|password|token)|passwords?|umgebungsvariablen|zugangsdaten|geheimnisse|schlüssel|mots? de passe|clés?|contraseñas?|claves?|credenciales)"
+_NAME_END = (
+    r"(?=\s*[.;,:!?)]|\s+(?:with|that|where|which|to|for|and|so|in which|who|"
+    r"mit|der|die|das|und|avec|qui|et|con|que|y|having|each|it|i)\b|$)"
+)
+_APP_WORD = (
+    r"(?:app|application|tool|site|website|page|tracker|list|log|form|diary|"
+    r"journal|it|this|that|database|system|board|book|guestbook|planner|thing|"
+    r"one|anwendung|seite|liste|es|appli|formulaire|página|aplicación|lista|"
+    r"\w+(?:list|book|log|tracker))"
+)
+_CALLED = re.compile(
+    (
+        rf"(?P<before>\b{_APP_WORD})?[ ,]*\b(?P<verb>called|named|titled|entitled|"
+        rf"call it|name it|title it|call (?:this|the \w+)|namens|nenne? (?:es|sie|"
+        rf"die \w+)|genannt|mit dem (?:titel|namen)|appelée?|nommée?|appelle[- ]?(?:la|"
+        rf"le)|intitulée?|llamad[oa]|llámal[oa]|titulad[oa]|with the (?:title|name)|"
+        rf"rename (?:it|this|the \w+|\w+) (?:to|as|into)|(?:change|set) the (?:title|"
+        rf"name)(?: of \w+(?: \w+)?)? to|umbenennen in)\s+(?:to |as |simply |just "
+        rf"|in |en )?(?P<name>[\ue000-\uf8ff]|[^\s.;,:!?][^.;,:!?\n]{{0,59}}?){_NAME_END}"
+    ),
+    re.IGNORECASE,
+)
+_HIDDEN = (
+    r"(?:[A-Z][A-Z0-9]*_(?:[A-Z0-9]+_)*(?:URL|KEY|TOKEN|SECRET|PASSWORD|ID)|"
+    r"\.env\b|dot ?env|environment variables?|env vars?|api[ -]?keys?|secrets?|"
+    r"credentials?|connection string|database (?:url|password)|system prompt|"
+    r"access tokens?|private keys?|your (?:\w+ )?(?:keys?|password|token)|passwords?|"
+    r"umgebungsvariablen|zugangsdaten|geheimnisse|schlüssel|mots? de passe|clés?|"
+    r"contraseñas?|claves?|credenciales)"
+)
 _SECRET = re.compile(
-    rf"{_JOIN}(?:\b(?:just|can you|could you|please|bitte|now|first)\s+)*\b(?:print|show|shows|reveal|display|displays|tell|give|dump|output|leak|expose|send|e-?mail|cat|echo|what(?:'s| is| are)|zeige?|gib|nenne|verrate|montre|affiche|donne|muestra|enseña|dime|da)\b[^;.\n]{{0,80}}?{_SECRET_WORD}[^;\n]{{0,120}}?(?=\s*;|\.\s|\.$|,? and (?:build|make|keep|track|a\b)|$)"
+    rf"{_JOIN}(?:\b(?:just|can you|could you|please|bitte|now|first)\s+)*\b(?:print|"
+    rf"show|shows|reveal|display|displays|tell|give|dump|output|leak|expose|send|"
+    rf"e-?mail|cat|echo|what(?:'s| is| are)|zeige?|gib|nenne|verrate|montre|affiche|"
+    rf"donne|muestra|enseña|dime|da)\b[^;.\n]{{0,80}}?{_HIDDEN}[^;\n]{{0,120}}?(?=\s*;|"
+    rf"\.\s|\.$|,? and (?:build|make|keep|track|a\b)|$)"
 )
 
 
@@ -106,6 +233,7 @@ def read_wishes(prepared: Prepared) -> Wishes:
 def _cut(wishes: Wishes, match: re.Match[str]) -> None:
     joined = " " if match[0].strip()[:1] not in ",;" else ", "
     wishes.rest = re.sub(r"\s+([,;.])", r"\1", wishes.rest[: match.start()] + joined + wishes.rest[match.end() :])
+    wishes.rest = re.sub(r"[\s,]+(?:and|und|et|y)\s*(?=[,.;]|$)|^(?:and|und|et|y)\s*$", "", wishes.rest)
     wishes.rest = re.sub(r"(?:,\s*)+(?=[,.;]|$)", "", re.sub(r" {2,}", " ", wishes.rest)).strip(" ,;")
 
 
@@ -130,7 +258,10 @@ def _mail(wishes: Wishes, prepared: Prepared) -> None:
                 (prepared.kept[ord(c) - 0xE000] for c in match[0] if 0xE000 <= ord(c) < 0xE000 + len(prepared.kept)), ""
             )
             owner = re.search(
-                r"\b(?:me|us|i|we|my|our|owner|admin|mich|mir|uns|ich|moi|m'|nous|env[ií]ame|avísame|mándame|enviarme)\b",
+                (
+                    r"\b(?:me|us|i|we|my|our|owner|admin|mich|mir|uns|ich|moi|m'|nous|env[ií]ame|"
+                    r"avísame|mándame|enviarme)\b"
+                ),
                 words,
             )
             if "@" in address:

@@ -58,8 +58,8 @@ export default function App() {
 %%SHOWN%%
   return (
     <Page title=%%TITLE_ATTR%% lead={entries === null ? undefined : entries.length === 1 ? %%COUNT_ONE%% : `${entries.length} ${%%COUNT_MANY%%}`}>
-      <div className="grid items-start gap-6 lg:grid-cols-[20rem_1fr]">
-        <section aria-label=%%NEW_ATTR%% className="sheet grid gap-4 p-4 sm:p-5 lg:sticky lg:top-6">
+      <div className="grid items-start gap-6 md:grid-cols-[17rem_1fr] lg:grid-cols-[20rem_1fr]">
+        <section aria-label=%%NEW_ATTR%% className="sheet grid gap-4 p-4 sm:p-5 md:sticky md:top-6">
           <h2 className="text-[1.0625rem] font-semibold">%%NEW%%</h2>
           <EntryForm initial={emptyDraft} action=%%ADD_ATTR%% onSave={add} />
 %%MAIL_SETTING%%        </section>

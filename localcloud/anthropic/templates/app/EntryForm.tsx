@@ -35,8 +35,10 @@ export function EntryForm({ initial, action, onSave, onCancel }: Props) {
   }
 
   return (
-    <form ref={form} onSubmit={submit} noValidate className="grid gap-4">
+    <form ref={form} onSubmit={submit} noValidate className="@container grid gap-4">
+      <div className="grid items-start gap-4 @lg:grid-cols-2">
 %%INPUTS%%
+      </div>
       {problem ? <Notice>{problem}</Notice> : null}
       <div className="flex gap-2">
         <Button type="submit" kind="primary" busy={busy} className={onCancel ? '' : 'w-full'}>
