@@ -30,10 +30,10 @@ def backend() -> None:
     """Nothing is played here: legs are made at localcloud."""
 
 
-@pytest.fixture
-def web(cloud: Any, transactional_db: None, tmp_path: Path) -> Iterator[str]:
+@pytest.fixture(scope="module")
+def web(cloud: Any, django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Address of a web process of its own on the test database."""
-    port = free_port()
+    port, directory = free_port(), tmp_path_factory.mktemp("web")
     db = connection.settings_dict
     vendors = {name: str(value) for name, value in vendor_values(cloud).items() if name.isupper()}
     environment = {
@@ -44,16 +44,16 @@ def web(cloud: Any, transactional_db: None, tmp_path: Path) -> Iterator[str]:
         "MK0R_ENCRYPTION_KEYS": "t1:dGVzdC1vbmx5LTMyLWJ5dGVzLWtleS0wMDAwMDAwMDA=",
         "MK0R_PORT": str(port),
         "MK0R_WORKER_INLINE": "1",
-        "MK0R_VAR": str(tmp_path),
+        "MK0R_VAR": str(directory),
     }
     environment.pop("DJANGO_SETTINGS_MODULE", None)
-    log = tmp_path / "web.log"
+    log = directory / "web.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, "manage.py", "web"], cwd=ROOT, env=environment, stdout=output, stderr=output
         )
     address = f"127.0.0.1:{port}"
-    deadline = time.monotonic() + 40
+    deadline = time.monotonic() + 90
     while True:
         try:
             if httpx.get(f"http://{address}/api/health", timeout=5).status_code == 200:
