@@ -33,7 +33,8 @@ log = logging.getLogger("localcloud")
 
 STAND_INS = ("neon", "resend", "github", "posthog", "e2b", "anthropic")
 PREVIEW_HOST = re.compile(r"(\d{1,5})-([a-z0-9]{1,40})\.localhost")
-MAX_BODY = 32 * 1024 * 1024
+STARTED: web.RequestKey[bool] = web.RequestKey("answer_started", bool)
+MAX_BODY = 64 * 1024 * 1024  # the largest body of any vendor: a mail with 40 MB of attachments in base64
 STOP_SECONDS = 5.0
 
 
@@ -70,11 +71,26 @@ async def _serve(cloud: Cloud, request: web.Request, handler: Handler, declared:
             handler(request) if declared == UNDECLARED else cloud.faults.serve(request, handler, declared, error_body)
         )
         return answer
+    except web.HTTPClientError as error:  # the framework's own refusals, such as a body over the cap
+        answer = error_body(error.status, error.reason) if vendor else error
+        return answer
+    except ConnectionError:  # the client is gone; there is nobody to answer
+        raise
+    except Exception:
+        if not vendor or request.get(STARTED):
+            raise  # the connection is closed, which tells the client that the answer is not whole
+        log.exception("%s.%s failed", *declared)
+        answer = error_body(500, "localcloud failed; its log says why.")
+        return answer
     finally:
         if declared != UNDECLARED:
             status = answer.status if answer is not None else "-"
             level = logging.DEBUG if request.method in ("GET", "HEAD", "OPTIONS") else logging.INFO
             log.log(level, "%s.%s %s %.0f ms", *declared, status, (time.monotonic() - begun) * 1000)
+
+
+async def _note_start(request: web.Request, _answer: web.StreamResponse) -> None:
+    request[STARTED] = True
 
 
 def _plain_error(status: int, message: str) -> web.Response:
@@ -85,6 +101,7 @@ def build(cloud: Cloud) -> web.Application:
     """The application with every stand-in that is there. Nothing listens yet."""
     app = web.Application(middlewares=[by_host], client_max_size=MAX_BODY)
     app[CLOUD] = cloud
+    app.on_response_prepare.append(_note_start)
     operator.setup(app, cloud)
     console.setup(app, cloud)
     for vendor in STAND_INS:

@@ -123,3 +123,15 @@ def test_everything_is_still_there_after_a_kill_and_after_a_stop(tmp_path: Path)
         assert cloud.ledger() == ledger
         with psycopg.connect(uri) as connection:
             assert connection.execute("SELECT name FROM guests").fetchall() == [("Ada",)]
+
+
+def test_a_body_over_the_cap_is_refused_in_the_vendors_form(cloud: CloudUnderTest) -> None:
+    for vendor, path in (
+        ("neon", "/neon/api/v2/projects"),
+        ("resend", "/resend/emails"),
+        ("github", "/github/user/repos"),
+    ):
+        headers = {"Authorization": f"Bearer {cloud.keys[vendor]}"}
+        answer = httpx.post(cloud.base_url + path, content=b" " * (65 * 1024 * 1024), headers=headers, timeout=60)
+        assert answer.status_code == 413
+        assert "message" in answer.json()
