@@ -37,7 +37,7 @@ async def test_a_whole_backend_comes_up_and_goes_again(
         ("posthog", "ready"), ("github", "ready"), ("resend", "ready"), ("e2b", "ready"), ("neon", "ready"),
     ]  # fmt: skip
     assert all(chip["local"] for chip in chips)
-    assert heard.states(session, "resend") == ["planned", "creating", "ready"]
+    assert heard.states(session, "resend") == ["planned", "creating", "creating", "ready"]  # one for each step
 
     sandbox = await services.sandbox(session.pk)
     written = await sandbox.files.read("/app/.env")
