@@ -6,6 +6,7 @@ import asyncio
 import logging
 from contextlib import AsyncExitStack
 
+from gateway.clients import close_clients as close_gateway_clients
 from mk0r.working import workers
 from provisioning import http as vendor_clients
 from sessions_app.process import sessions
@@ -26,6 +27,7 @@ class Resources:
         async with AsyncExitStack() as stack:
             await vendor_clients.open_clients()
             stack.push_async_callback(vendor_clients.close_clients)
+            stack.push_async_callback(close_gateway_clients)
             stack.push_async_callback(sessions.close)
             if self._with_workers:
                 running = await stack.enter_async_context(workers())

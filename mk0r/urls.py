@@ -11,6 +11,5 @@ urlpatterns = [
     path("api/", api.urls),
     path("admin/", admin.site.urls),
     path("gateway/", include("gateway.urls")),
-    path("gateway/", include("gateway.urls")),
     path("", include("sessions_app.urls")),
 ]
