@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from datetime import timedelta
+from functools import cache as cache_once
 from statistics import median
 from typing import Any
 
@@ -32,6 +33,14 @@ _WORDS = {
     "stuck": "stuck",
 }
 _GLYPHS = {"ready": "ready", "failed": "failed", "unknown": "stuck", "stuck": "stuck", "gone": "gone"}
+
+
+@cache_once
+def modules() -> list[str]:
+    """Paths below `static/` of every script of the pages, so that a browser asks for all of them at once."""
+    static = settings.BASE_DIR / "static"
+    found = [*(static / "js").rglob("*.js"), *(static / "vendor").rglob("*.js")]
+    return sorted(path.relative_to(static).as_posix() for path in found)
 
 
 def localities() -> dict[str, bool]:

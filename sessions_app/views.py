@@ -13,7 +13,7 @@ from sessions_app import pages, services, visitors
 
 
 def _page(request: HttpRequest, template: str, first: dict[str, Any], **more: Any) -> TemplateResponse:
-    context = {"first": first, "legs": pages.legs(first["session"]), **more}
+    context = {"first": first, "legs": pages.legs(first["session"]), "modules": pages.modules(), **more}
     response = TemplateResponse(request, template, context)
     response["Cache-Control"] = "no-store"  # it holds one visitor's state
     return response

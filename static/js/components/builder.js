@@ -62,6 +62,7 @@ export function builder(model, act) {
   const hidden = (name) => (tab === name ? nothing : 'hidden');
   const showRail = ui.rail && tab !== 'versions';
   return html`<div class=${`builder ${showRail ? 'with-rail' : ''}`} data-pane=${panel ? 'panel' : 'conversation'}>
+    <a class="skip" href="#prompt">Skip to the prompt</a>
     ${topbar(model, act)}
     <div class="lines-status">${connectionLine(ui, act)}${closedNote(model.session)}</div>
     <main class="bench">

@@ -6,7 +6,7 @@ import { duration, money, running } from '../format.js';
 import { VENDORS, isSettled } from '../legs.js';
 import { glyph, icon } from './glyphs.js';
 
-/** What the running turn is doing, in words: {verb, what, code}; `code`: `what` is a path or a command. */
+/** What the running turn is doing, in words: {verb, what, more, code}; `code`: `what` is a path or a command. */
 export function activity(turn, session, usual) {
   const last = turn.items.at(-1);
   if (!last) {
@@ -14,7 +14,7 @@ export function activity(turn, session, usual) {
     if (open.length > 0) {
       const names = open.map((leg) => VENDORS[leg.provider].name).join(' and ');
       const longest = Math.max(...open.map((leg) => usual[leg.provider] ?? 0));
-      return { verb: 'Waiting for', what: `${names}${longest > 0 ? `, usually ${duration(longest)}` : ''}` };
+      return { verb: 'Waiting for', what: names, more: longest > 0 ? `usually ${duration(longest)}` : '' };
     }
     return { verb: 'Starting', what: 'the builder' };
   }
@@ -33,7 +33,7 @@ export function runningLine(model, act) {
   return html`<div class="run">
     ${glyph('creating', 'running')}
     <span class="run-what clip" role="status"><b>${stopping ? 'Stopping' : told.verb}</b>
-      <span class=${told.code && !stopping ? 'mono' : ''}>${stopping ? 'at the next safe moment' : told.what}</span></span>
+      <span class=${told.code && !stopping ? 'mono' : ''}>${stopping ? 'at the next safe moment' : told.what}</span>${told.more && !stopping ? html`<small>${told.more}</small>` : nothing}</span>
     <span class="run-fig num">${running(now - Date.parse(turn.startedAt))}<small>turn ${turn.number}</small></span>
     <span class="run-fig num">${money(spent ?? 0)}<small>${budget ? `of ${money(budget)}` : session.modelLocal ? 'stand-in' : 'so far'}</small></span>
     <button class="btn" type="button" @click=${act.stop} aria-disabled=${stopping ? 'true' : nothing}
@@ -61,7 +61,7 @@ function footnote(model) {
   const parts = [];
   if (budget) parts.push(`${money(spent ?? 0)} of ${money(budget)} used`);
   if (Number.isInteger(left)) parts.push(`${left} ${left === 1 ? 'turn' : 'turns'} left today`);
-  return parts.join(', ') || html`<kbd>Ctrl</kbd> <kbd>Enter</kbd> sends`;
+  return parts.join(', ') || html`<span class="keys"><kbd>Ctrl</kbd> <kbd>Enter</kbd> sends</span>`;
 }
 
 function queue(model, act) {
