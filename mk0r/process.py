@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
+import signal
 from contextlib import AsyncExitStack
 
 from gateway.clients import close_clients as close_gateway_clients
@@ -47,7 +49,4 @@ async def _report_end(running: list[asyncio.Task[None]]) -> None:
     for task in done:
         if not task.cancelled():
             logger.critical("worker ended", extra={"worker": task.get_name()}, exc_info=task.exception())
-    from twisted.internet import reactor
-
-    if getattr(reactor, "running", False):
-        reactor.stop()  # type: ignore[attr-defined]  # the module is replaced by the reactor object
+    os.kill(os.getpid(), signal.SIGTERM)

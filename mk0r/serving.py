@@ -13,9 +13,11 @@ from typing import Any
 
 from daphne.http_protocol import HTTPFactory, WebRequest
 from daphne.server import Server, twisted_loop
-from twisted.internet import defer, reactor
+from twisted.internet import defer
+from twisted.internet import reactor as installed_reactor
 
 logger = logging.getLogger(__name__)
+reactor: Any = installed_reactor  # typed in Twisted as an interface, without the object behind it
 
 MEGABYTE = 1_000_000
 # Longest prefix wins. A model request carries the whole conversation; the vendor's own limit is 32 MB.

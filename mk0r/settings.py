@@ -45,7 +45,7 @@ MK0R_SESSION_BUDGET_USD = env.float("MK0R_SESSION_BUDGET_USD", default=MK0R_BUDG
 
 def _secret(name: str, test_value: str) -> str:
     """Read a secret that has no default outside the test run."""
-    value = env.str(name, default=test_value if TESTING or "mypy" in sys.argv[0] else "")
+    value = str(env.str(name, default=test_value if TESTING or "mypy" in sys.argv[0] else ""))
     if not value:
         raise ImproperlyConfigured(f"{name} is not set. `make run` makes one for you; in production set it yourself.")
     return value

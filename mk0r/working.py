@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from typing import Any
 
 from procrastinate.contrib.django import app
 from procrastinate.exceptions import ConnectorException
@@ -20,7 +21,8 @@ _GRACE_SECONDS = 10  # for jobs in hand at a stop; what does not finish is resum
 @contextlib.asynccontextmanager
 async def workers() -> AsyncIterator[list[asyncio.Task[None]]]:
     """Run the workers of all queues while the block lasts; stops them in order, jobs in hand get ten seconds."""
-    worker_app = app.with_connector(app.connector.get_worker_connector())
+    connector: Any = app.connector  # Django's, which makes one for workers
+    worker_app = app.with_connector(connector.get_worker_connector())
     async with worker_app.open_async():
         tasks = [
             asyncio.create_task(
