@@ -22,6 +22,9 @@ log = logging.getLogger("localcloud.neon")
 
 CONNECTION_LIMIT = 20
 TEMP_SPACE = "256MB"
+# Apps may use all connections but these, so that projects can still be made and destroyed.
+OUR_CONNECTIONS = 12
+SETTINGS = {"max_connections": "500", "superuser_reserved_connections": str(OUR_CONNECTIONS + 3)}
 CONNECT_SECONDS = 10
 STATEMENT_SECONDS = 20
 
@@ -34,8 +37,9 @@ class Databases:
     """The cluster under one directory. `start` before use, `stop` at the end."""
 
     def __init__(self, directory: Path, port: int) -> None:
-        self._cluster = Cluster(directory, port)
+        self._cluster = Cluster(directory, port, SETTINGS)
         self._starting = asyncio.Lock()
+        self._ours = asyncio.Semaphore(OUR_CONNECTIONS)
         self.version = 0
         self.trouble: str | None = "the cluster has not been started"
 
@@ -115,7 +119,7 @@ class Databases:
         if self.trouble:
             raise DatabaseDown(self.trouble)
         try:
-            async with self._connection() as connection:
+            async with self._ours, self._connection() as connection:
                 yield connection
         except psycopg.OperationalError as error:
             self.trouble = f"The local Postgres does not answer: {error}"

@@ -14,6 +14,7 @@ import psycopg
 import pytest
 
 from embedded.ports import free_port
+from localcloud.config import ConfigError, read
 from tests.fixtures.cloud import ROOT, CloudUnderTest, run_cloud
 from tests.localcloud.wire import finished
 
@@ -43,15 +44,27 @@ def test_a_taken_port_is_said_and_ends_the_start(tmp_path: Path) -> None:
         ("MK0R_CLOUD_PORT", "eighty"),
         ("MK0R_CLOUD_PORT", "70000"),
         ("MK0R_GATEWAY_URL", "nonsense"),
+        ("MK0R_GATEWAY_URL", "http://127.0.0.1:x"),
         ("MK0R_ISOLATION", "magic"),
         ("EMAIL_URL", "http://mail"),
     ],
 )
-def test_a_bad_value_names_its_variable(tmp_path: Path, name: str, value: str) -> None:
-    ended = start(tmp_path, **{name: value})
+def test_a_bad_value_names_its_variable(name: str, value: str) -> None:
+    with pytest.raises(ConfigError, match=name):
+        read({name: value})
+
+
+def test_a_bad_value_ends_the_start_without_a_traceback(tmp_path: Path) -> None:
+    ended = start(tmp_path, MK0R_CLOUD_PORT="eighty")
     assert ended.returncode == 2
-    assert name in ended.stderr
+    assert ended.stderr.startswith("localcloud cannot start: MK0R_CLOUD_PORT")
     assert "Traceback" not in ended.stderr
+
+
+def test_a_password_in_a_bad_value_is_not_repeated() -> None:
+    with pytest.raises(ConfigError) as refused:
+        read({"EMAIL_URL": "imap://sam:hunter2@mail"})
+    assert "hunter2" not in str(refused.value)
 
 
 def test_two_processes_never_share_one_directory(cloud: CloudUnderTest) -> None:
