@@ -190,9 +190,8 @@ async def _whole(upstream: aiohttp.ClientResponse, call: Call | None = None) -> 
     except (ValueError, RecursionError):
         answer = None
     if not isinstance(answer, dict):
-        return _Refused(
-            502, "api_error", "The model service answered with something that is not its protocol."
-        ).response
+        said = f"failed with status {upstream.status}" if upstream.status >= 500 else "answered in another protocol"
+        return _Refused(502, "api_error", f"The model service {said}.").response
     if call is not None and upstream.status == 200:
         call.usage = call.usage.updated(answer.get("usage"))
         call.complete = True
