@@ -30,7 +30,7 @@ def setup(app: web.Application, cloud: Cloud) -> None:
         if databases.port != cloud.postgres_port:
             cloud.move_postgres(databases.port)
         cloud.notes["neon"] = databases.trouble or f"PostgreSQL {databases.version} on 127.0.0.1:{databases.port}"
-        await neon.projects.resume()
+        neon.projects.resume()
         yield
         await neon.projects.close()
         await databases.stop()

@@ -109,19 +109,15 @@ class Projects:
         """Destroy the project. Raises `Locked` while operations are under way, `DatabaseDown`."""
         if any(operation["status"] not in FINAL for operation in project.data["operations"]):
             raise Locked
+        # Gone for the world only once it is: a client that hears 404 afterwards may take it as proof.
+        await self.databases.drop(project.data["database"], project.data["role"])
         self._store.delete("neon", "project", project.id)
-        await self._drop(project)
 
-    async def resume(self) -> None:
-        """Take up what a killed process left: projects half made or half destroyed."""
-        for project in self._store.all("neon", "project", deleted=True):
-            if project.alive and any(operation["status"] not in FINAL for operation in project.data["operations"]):
+    def resume(self) -> None:
+        """Take up the projects that a killed process left half made."""
+        for project in self.all():
+            if any(operation["status"] not in FINAL for operation in project.data["operations"]):
                 self._start(project.id)
-            if not project.alive and not project.data.get("dropped"):
-                try:
-                    await self._drop(project)
-                except (DatabaseDown, psycopg.Error):
-                    log.exception("the database of %s is still there", project.id)
 
     async def close(self) -> None:
         for task in self._tasks.values():
@@ -167,14 +163,6 @@ class Projects:
         if error is not None:
             operation |= {"error": error, "failures_count": 1}
         self._store.update("neon", "project", project_id, operations=operations, updated_at=operation["updated_at"])
-
-    async def _drop(self, project: Object) -> None:
-        await self.databases.drop(project.data["database"], project.data["role"])
-        self._store.execute(
-            "UPDATE objects SET data = json_set(data, '$.dropped', json('true')) "
-            "WHERE vendor = 'neon' AND kind = 'project' AND id = ?",
-            (project.id,),
-        )
 
 
 def _operation(action: str, status: str) -> dict[str, Any]:
