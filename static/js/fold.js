@@ -4,43 +4,43 @@
 /** What is known before the first event. */
 export function emptyLog() {
   return {
-    openedAt: null, state: 'open', rows: {}, env: null, sandbox: null, preview: null, turns: [], versions: [], notices: [],
+    openedAt: null, state: 'open', legs: {}, env: null, sandbox: null, preview: null, turns: [], versions: [],
+    notices: [],
   };
 }
 
 const text = (value) => (typeof value === 'string' ? value : value === null || value === undefined ? '' : String(value));
 const number = (value) => (Number.isFinite(value) ? value : null);
 const RESTING = new Set(['ready', 'failed', 'gone', 'stuck']);
-const ENDING = new Set(['deleting', 'gone', 'stuck']);
+const MAKING = new Set(['creating', 'unknown']);
 
-function resourceChanged(log, data, at) {
-  const provider = text(data.provider);
-  const key = `${provider}/${text(data.kind)}`;
-  const before = log.rows[key];
-  const state = text(data.state);
-  const starts = state === 'creating' && before?.state !== 'creating' && before?.state !== 'unknown';
-  const row = {
-    provider, kind: text(data.kind), name: text(data.name) || before?.name || '', state,
-    startedAt: starts ? at : (before?.startedAt ?? (state === 'planned' ? null : at)),
-    settledAt: RESTING.has(state) ? at : null,
-    elapsedMs: number(data.elapsed_ms),
-    url: text(data.url) || before?.url || '',
-    error: data.error && typeof data.error === 'object' ? data.error : null,
-  };
-  return { ...log, rows: { ...settleOthers(log.rows, row, at), [key]: row } };
+/* The steps of a leg as far as the log tells them: each begins when its kind is first named while the leg is being made, and
+   ends when the next one begins or the leg comes to rest. Made again after a failure, a leg begins anew. */
+function stepsAfter(before, state, kind, at, elapsedMs) {
+  const known = before && (MAKING.has(before.state) || !MAKING.has(state)) ? before.steps : [];
+  const ended = (step) => (step.endedAt === null ? { ...step, endedAt: at } : step);
+  if (MAKING.has(state)) {
+    if (known.at(-1)?.kind === kind) return known;
+    return [...known.map(ended), { kind, startedAt: at, endedAt: null }];
+  }
+  if (!RESTING.has(state)) return known;
+  if (known.length > 0 || state === 'gone' || state === 'stuck') return known.map(ended);
+  const began = Number.isFinite(Date.parse(at)) ? new Date(Date.parse(at) - (elapsedMs ?? 0)).toISOString() : at;
+  return [{ kind, startedAt: began, endedAt: at }];
 }
 
-/* An event tells of the whole leg, and its kind is the step the leg is at: the steps before it are done, and an ending
-   ends them all. */
-function settleOthers(rows, row, at) {
-  const ending = ENDING.has(row.state);
-  return Object.fromEntries(Object.entries(rows).map(([key, other]) => {
-    if (other.provider !== row.provider || other.kind === row.kind) return [key, other];
-    if (ending) return [key, { ...other, state: row.state }];
-    if (other.state === 'ready') return [key, other];
-    const took = other.startedAt === null ? 0 : Math.max(0, Date.parse(at) - Date.parse(other.startedAt));
-    return [key, { ...other, state: 'ready', settledAt: at, elapsedMs: took, error: null }];
-  }));
+/** An event tells of the whole leg; its kind is the step the leg is at. */
+function resourceChanged(log, data, at) {
+  const provider = text(data.provider);
+  const before = Object.hasOwn(log.legs, provider) ? log.legs[provider] : null;
+  const state = text(data.state);
+  const kind = text(data.kind);
+  const elapsedMs = number(data.elapsed_ms);
+  const leg = {
+    provider, kind, state, elapsedMs, name: text(data.name) || before?.name || '', url: text(data.url) || before?.url || '',
+    steps: stepsAfter(before, state, kind, at, elapsedMs), error: data.error && typeof data.error === 'object' ? data.error : null,
+  };
+  return { ...log, legs: { ...log.legs, [provider]: leg } };
 }
 
 function withTurn(log, value, change) {

@@ -29,60 +29,43 @@ export const WORDS = {
 };
 
 const MOVING = new Set(['creating', 'deleting']);
-// The state of a leg is the first of these that any of its rows is in.
-const PRECEDENCE = ['failed', 'stuck', 'unknown', 'creating', 'deleting', 'planned', 'ready', 'gone'];
-
 export const isMoving = (leg) => MOVING.has(leg.state) || leg.state === 'unknown';
 export const isSettled = (leg) => leg.state === 'ready' || leg.state === 'failed';
 export const doing = (leg) => DOING[`${leg.provider}/${leg.step}`] ?? DOING[leg.provider] ?? '';
 
-function fromRows(provider, rows, extra) {
-  const state = PRECEDENCE.find((one) => rows.some((row) => row.state === one)) ?? rows[0].state;
-  const steps = rows
-    .filter((row) => row.startedAt !== null)
-    .map((row) => ({
-      kind: row.kind, state: row.state, startedAt: Date.parse(row.startedAt),
-      elapsedMs: row.elapsedMs ?? (row.settledAt ? Date.parse(row.settledAt) - Date.parse(row.startedAt) : null),
-      settled: row.settledAt !== null,
-    }))
-    .sort((a, b) => a.startedAt - b.startedAt);
-  const named = rows.find((row) => row.state === state);
-  return {
-    provider, state, steps, name: rows[0].name, step: named?.kind ?? '',
-    url: rows.find((row) => row.url)?.url ?? '', error: rows.find((row) => row.error)?.error ?? null, ...extra,
-  };
+const moment = (value) => (value === null || value === undefined ? null : Date.parse(value));
+
+function fromLog(leg) {
+  const steps = leg.steps.map((step) => ({ kind: step.kind, startedAt: moment(step.startedAt), endedAt: moment(step.endedAt) }));
+  return { ...leg, step: leg.kind, steps };
 }
 
 function fromSnapshot(item) {
-  const started = item.started_at ? Date.parse(item.started_at) : null;
-  const settled = item.settled_at !== null && item.settled_at !== undefined;
-  const elapsed = Number.isFinite(item.elapsed_ms) ? item.elapsed_ms : null;
+  const started = moment(item.started_at);
+  const step = { kind: item.kind, startedAt: started, endedAt: moment(item.settled_at) };
   return {
     provider: item.provider, state: item.state, name: item.name ?? '', step: item.kind ?? '', url: item.url ?? '',
-    error: item.error ?? null, local: item.local ?? null,
-    steps: started === null ? [] : [{ kind: item.kind, state: item.state, startedAt: started, elapsedMs: elapsed, settled }],
+    error: item.error ?? null, elapsedMs: Number.isFinite(item.elapsed_ms) ? item.elapsed_ms : null,
+    steps: started === null ? [] : [step],
   };
 }
 
 /** Milliseconds the leg has taken until `now`, or in all once it has settled; null before it began. */
 export function elapsed(leg, now) {
-  if (leg.steps.length === 0) return leg.state === 'ready' ? 0 : null;
-  const first = leg.steps[0];
-  const ends = leg.steps.map((step) => {
-    if (step.settled && step.elapsedMs !== null) return step.startedAt + step.elapsedMs;
-    return Math.max(step.startedAt, isMoving(leg) ? now : step.startedAt + (step.elapsedMs ?? 0));
-  });
-  return Math.max(0, Math.round(Math.max(...ends) - first.startedAt));
+  if (leg.steps.length === 0) return leg.state === 'ready' ? (leg.elapsedMs ?? 0) : null;
+  if (leg.state === 'creating' || leg.state === 'unknown') return Math.max(0, Math.round(now - leg.steps[0].startedAt));
+  const last = leg.steps.at(-1);
+  return leg.elapsedMs ?? Math.max(0, Math.round((last.endedAt ?? last.startedAt) - leg.steps[0].startedAt));
 }
 
 /** The legs in order: from the log where it knows one, else from the snapshot, else planned without a name. */
-export function legsOf(rows, snapshot, useLog, local = {}) {
+export function legsOf(logged, snapshot, useLog, local = {}) {
   return ORDER.map((provider) => {
     const told = (snapshot ?? []).find((item) => item.provider === provider);
     const extra = { local: told?.local ?? local[provider] ?? null };
-    const mine = Object.values(rows).filter((row) => row.provider === provider);
-    if (mine.length > 0 && (useLog || !told)) return fromRows(provider, mine, extra);
+    const mine = Object.hasOwn(logged, provider) ? logged[provider] : null;
+    if (mine && (useLog || !told)) return { ...fromLog(mine), ...extra };
     if (told) return { ...fromSnapshot(told), ...extra };
-    return { provider, state: 'planned', steps: [], name: '', step: '', url: '', error: null, ...extra };
+    return { provider, state: 'planned', steps: [], name: '', step: '', url: '', error: null, elapsedMs: null, ...extra };
   });
 }

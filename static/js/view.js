@@ -53,7 +53,7 @@ export function view(state, local = {}) {
     slug: state.slug, caughtUp: state.seq >= state.metaSeq, state: closed ?? 'open', title: titleOf(state, turns),
     createdAt: meta.created_at ?? log.openedAt, openedAt: log.openedAt ?? meta.created_at, expiresAt: meta.expires_at ?? null,
     prompted: meta.prompted_at !== null && meta.prompted_at !== undefined || turns.length > 0,
-    legs: legsOf(log.rows, meta.resources, useLog, local),
+    legs: legsOf(log.legs, meta.resources, useLog, local),
     env: (useLog ? log.env?.names : null) ?? meta.env ?? log.env?.names ?? [],
     sandbox: sandbox ?? null,
     previewUrl: (useLog ? log.preview?.url : null) ?? meta.preview_url ?? log.preview?.url ?? null,

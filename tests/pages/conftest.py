@@ -19,10 +19,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from embedded.postgres import Cluster
 
+PATIENCE = 15_000  # milliseconds; a busy machine is no fault of the page
+expect.set_options(timeout=PATIENCE)
 APP = """<!doctype html><meta charset="utf-8"><title>Tool library</title><h1>Tool library</h1>
 <button id="break">Break</button><script>
 const say = (data) => parent.postMessage({source: 'mk0r-preview', ...data}, '*')
@@ -66,6 +68,7 @@ class Stage:
     base: str
     preview: str
     process: subprocess.Popen[bytes]
+    log: Path
     start: Callable[[], subprocess.Popen[bytes]]
 
     def ask(self, what: str, **data: Any) -> dict[str, Any]:
@@ -87,7 +90,7 @@ class Stage:
     def wait(self) -> None:
         deadline = time.monotonic() + 40
         while time.monotonic() < deadline:
-            assert self.process.poll() is None, "the web process ended"
+            assert self.process.poll() is None, self.log.read_text()[-3000:]
             try:
                 with urllib.request.urlopen(self.base, timeout=2):
                     return
@@ -126,7 +129,7 @@ def stage_process(tmp_path_factory: pytest.TempPathFactory, app_port: int) -> It
             script = str(Path(__file__).with_name("stage.py"))
             return subprocess.Popen([sys.executable, script, str(port)], env=environment, stdout=log, stderr=log)
 
-    stage = Stage(f"http://localhost:{port}", f"http://5173-app1.localhost:{app_port}/", start(), start)
+    stage = Stage(f"http://localhost:{port}", f"http://5173-app1.localhost:{app_port}/", start(), folder / "log", start)
     try:
         stage.wait()
         yield stage
@@ -161,7 +164,7 @@ class Visitor:
 
     def page(self, path: str = "/") -> Page:
         page = self.context.new_page()
-        page.set_default_timeout(8000)
+        page.set_default_timeout(PATIENCE)
         page.on("pageerror", lambda error: self.faults.append(str(error)))
         page.on("console", lambda message: self._heard(message.type, message.text))
         page.goto(self.base + path)

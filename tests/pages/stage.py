@@ -42,32 +42,36 @@ class Played:
         from django.db import transaction
         from django.utils import timezone
 
-        from provisioning import signals
+        from provisioning import chips, ledger
         from provisioning.models import Resource
 
         now = timezone.now()
         with transaction.atomic():
+            before = chips.visible(chips.fold(self._of(Resource, row)))
             row.state, row.error = state, error
             row.external_id = row.external_id or ("x" if state == "ready" else "")
             if state == "creating":
-                row.started_at, row.settled_at = now, None
+                row.started_at, row.settled_at, row.attempt = now, None, row.attempt + 1
             if state in {"ready", "failed"}:
                 row.started_at, row.settled_at = row.started_at or now, now
             if state == "gone":
                 row.deleted_at = row.verified_at = now
             row.save()
-            elapsed = round((row.settled_at - row.started_at).total_seconds() * 1000) if row.settled_at else None
-            signals.resource_changed.send(
-                Resource, session_id=row.session_id, provider=row.provider, kind=row.kind, name=row.name, state=state,
-                elapsed_ms=elapsed, url=row.url, error=error,
-            )  # fmt: skip
+            ledger.announce(self._of(Resource, row), before)
+
+    def _of(self, model: Any, row: Any) -> list[Any]:
+        return list(model.objects.filter(session_id=row.session_id, provider=row.provider).order_by("id"))
 
     def plan(self, session: Any) -> None:
+        from provisioning import ledger
         from provisioning.models import Resource
 
         for provider, kind in KINDS:
             row = Resource.objects.create(session=session, provider=provider, kind=kind, name=f"mk0r-{session.slug}")
-            self.move(row, "ready" if provider == "posthog" else "planned")
+            if provider == "posthog":
+                self.move(row, "ready")
+            else:
+                ledger.announce(self._of(Resource, row))
 
     async def converge(self, session_id: uuid.UUID) -> None:
         from channels.db import database_sync_to_async as db
@@ -146,22 +150,6 @@ class Played:
 
         last = Event.objects.filter(session=session, type="preview.ready").order_by("-seq").first()
         return last.data["url"] if last else None
-
-    def resources_state(self, session: Any) -> list[dict[str, Any]]:
-        worst = ["failed", "unknown", "creating", "deleting", "planned", "ready", "gone"]
-        told = []
-        for provider in dict(KINDS):
-            rows = [row for row in session.resources.order_by("id") if row.provider == provider]
-            state = min((row.state for row in rows), key=worst.index)
-            began = min((row.started_at for row in rows if row.started_at), default=None)
-            ended = max((row.settled_at for row in rows if row.settled_at), default=None)
-            told.append({
-                "provider": provider, "kind": rows[0].kind, "name": rows[0].name, "state": state, "attempt": 1,
-                "elapsed_ms": round((ended - began).total_seconds() * 1000) if began and ended else None,
-                "started_at": began.isoformat() if began else None, "settled_at": ended.isoformat() if ended else None,
-                "url": rows[0].url, "local": True, "error": next((row.error for row in rows if row.error), None),
-            })  # fmt: skip
-        return told
 
 
 played = Played()
@@ -257,7 +245,6 @@ def main(port: int) -> None:
         "env_entries",
         "env_text",
         "preview_url",
-        "resources_state",
     ):
         setattr(provisioning, name, getattr(played, name))
     provisioning.secret_values = lambda session: [PASSWORD]

@@ -48,7 +48,8 @@ def test_hostile_text_stays_text_everywhere(visitor: Any, stage: Any) -> None:
 
 
 def test_a_preview_address_that_is_no_address_is_not_opened(visitor: Any, stage: Any) -> None:
-    scene = stage.session(bare=True)
+    stage.ask("legs", preview="")
+    scene = stage.session()
     page = visitor(scene).page(f"/s/{scene['slug']}")
     stage.play(scene, ("preview.ready", {"url": "javascript:top.hit=1"}))
     page.wait_for_timeout(500)

@@ -81,6 +81,7 @@ def test_two_tabs_begin_one_session(visitor: Any) -> None:
     two.locator("#sentence").press("Control+Enter")
     two.wait_for_url("**/s/*")
     slug = two.url.rsplit("/", 1)[1]
+    expect(two.locator(".turn .said")).to_have_text("B")
     one.reload()
     expect(one.locator(f'.app[href="/s/{slug}"]')).to_be_visible()
 

@@ -54,8 +54,8 @@ function bars(row, m) {
   if (row.spent === null) return nothing;
   const width = (value) => share(Math.max(value, m.full * 0.0075), m.full);
   const tone = leg.state === 'failed' ? 'bar-failed' : isMoving(leg) ? 'bar-moving' : 'bar';
-  const second = leg.steps.length > 1 && leg.steps[0].elapsedMs !== null ? leg.steps[1].startedAt - leg.steps[0].startedAt : null;
-  const first = second !== null && second > 0 && second < row.spent ? second : row.spent;
+  const second = leg.steps.length > 1 ? leg.steps[1].startedAt - leg.steps[0].startedAt : 0;
+  const first = second > 0 && second < row.spent ? second : row.spent;
   const rest = isMoving(leg) && row.usual !== null && row.usual > row.spent ? row.usual - row.spent : 0;
   return svg`
     <rect class=${first < row.spent && tone !== 'bar-moving' ? 'bar' : tone} x=${share(row.start, m.full)} y="0" width=${width(first)} height="12" rx="1.5"/>

@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { elapsed } from '../../../static/js/legs.js';
 import { initial, reduce } from '../../../static/js/store.js';
 import { view } from '../../../static/js/view.js';
 import { chance, snapshotAt, someLog } from './log.mjs';
@@ -85,15 +86,21 @@ test('hostile and odd frames leave the state standing', () => {
   }
 });
 
-test('two rows of a service are one leg, live only when both are', () => {
-  const change = (seq, kind, state) => event(seq, 'resource.changed', { provider: 'resend', kind, name: 'n', state, elapsed_ms: 100 });
-  const leg = (state) => view(state).legs.find((one) => one.provider === 'resend').state;
-  let state = all([snapshotAt(0), change(1, 'audience', 'planned'), change(2, 'api_key', 'planned'), change(3, 'audience', 'ready')]);
-  assert.equal(leg(state), 'planned');
-  state = reduce(state, change(4, 'api_key', 'creating'));
-  assert.equal(leg(state), 'creating');
-  state = reduce(state, change(5, 'api_key', 'ready'));
-  assert.equal(leg(state), 'ready');
+test('a leg made in two steps keeps both, and begins anew when it is made again', () => {
+  const change = (seq, kind, state, elapsed = null) => ({
+    seq, type: 'resource.changed', at: new Date(1_700_000_000_000 + seq * 1000).toISOString(),
+    data: { provider: 'resend', kind, name: 'n', state, elapsed_ms: elapsed },
+  });
+  const leg = (state) => view(state).legs.find((one) => one.provider === 'resend');
+  let state = all([snapshotAt(0), change(1, 'audience', 'planned'), change(2, 'audience', 'creating')]);
+  assert.equal(elapsed(leg(state), 1_700_000_003_500), 1500);
+  state = all([change(3, 'api_key', 'creating'), change(4, 'api_key', 'failed', 1900)], state);
+  assert.deepEqual(leg(state).steps.map((step) => step.kind), ['audience', 'api_key']);
+  assert.equal(elapsed(leg(state), 0), 1900);
+  state = all([change(5, 'api_key', 'planned'), change(6, 'api_key', 'creating'), change(7, 'api_key', 'ready', 900)], state);
+  assert.deepEqual([leg(state).state, leg(state).steps.length, elapsed(leg(state), 0)], ['ready', 1, 900]);
+  const atOnce = all([snapshotAt(0), change(1, 'audience', 'ready', 250)]);
+  assert.deepEqual([leg(atOnce).steps.length, elapsed(leg(atOnce), 0)], [1, 250]);
 });
 
 test('a newer snapshot speaks for what the log has not told yet, and the log for the rest', () => {
