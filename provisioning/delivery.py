@@ -48,7 +48,8 @@ def _entries_of_leg(rows: list[Resource]) -> dict[str, Secret]:
     entries: dict[str, Secret] = {}
     now = timezone.now()
     for row in rows:
-        if any(one.revoked_at is not None or one.expires_at <= now for one in row.credentials.all()):
+        ends = row.session.expires_at  # a session that was extended takes its credentials along
+        if any(one.revoked_at is not None or max(one.expires_at, ends) <= now for one in row.credentials.all()):
             return {}
         try:
             entries |= step_for(row.provider, row.kind).env(ledger.made_of(row))

@@ -23,7 +23,7 @@ from provisioning import leases, ledger, teardown, words
 from provisioning.exceptions import NotConfigured, ProvisioningError, VendorError
 from provisioning.models import Resource
 from provisioning.outcome import Outcome, Verb, Wire
-from provisioning.providers.base import Found, Made, Step
+from provisioning.providers.base import Found, Made, Order, Step
 from provisioning.providers.registry import step_for
 from provisioning.shielding import to_the_end
 
@@ -35,6 +35,7 @@ T = TypeVar("T")
 CREATES = 3  # how often a create is tried before the leg fails
 SEARCHES = 3  # how often a search may fail before the leg does
 FINISHES = 4
+PEEK = 3.0  # seconds between looks for something whose create has not answered
 LATE = {"e2b": 270.0}  # seconds past its deadline that a leg is still waited for; the others:
 LATE_DEFAULT = 30.0
 
@@ -132,11 +133,36 @@ class Work:
         self._absent = False
         self._creates += 1
         try:
-            made = await self.step.create(ledger.order_for(self.row))
+            made = await self._made(ledger.order_for(self.row))
         except VendorError as error:
             await self._after_create(error)
         else:
             await self._keep(made)
+
+    async def _made(self, order: Order) -> Made:
+        """Wait for the create; once the leg is overdue also look, now and then, whether the thing is there already."""
+        call = asyncio.create_task(self.step.create(order))
+        try:
+            await asyncio.wait({call}, timeout=self._left)
+            while not call.done():
+                if self.step.adoptable and (there := await self._already_there(order)):
+                    return await self.step.adopt(order, there)
+                await asyncio.wait({call}, timeout=PEEK)
+            return await call
+        finally:
+            call.cancel()
+            await asyncio.gather(call, return_exceptions=True)
+
+    async def _already_there(self, order: Order) -> Found | None:
+        try:
+            return next((one for one in await self.step.find(order) if one.belongs_to(order)), None)
+        except VendorError:
+            return None
+
+    @property
+    def _left(self) -> float:
+        """Seconds until the leg is overdue."""
+        return max(0.0, self._began + deadline_of(self.row.provider) - time.monotonic())
 
     async def _after_create(self, error: VendorError) -> None:
         self._error = error
@@ -153,8 +179,7 @@ class Work:
 
     async def _again(self, pause: float, *, name: str = "") -> None:
         """Back to planned, or to failed when that was the last try or the wait is longer than we have."""
-        left = self._began + deadline_of(self.row.provider) - time.monotonic()
-        if self._error is not None and (self._creates >= CREATES or pause > left):
+        if self._error is not None and (self._creates >= CREATES or pause > self._left):
             await self._fail(self._error)
         else:
             await write(ledger.replan, self.row, name=name, next_in=pause)

@@ -148,6 +148,19 @@ async def test_i6_a_sandbox_whose_reply_was_lost_is_adopted(
     await end(session)
 
 
+async def test_a_sandbox_whose_reply_drips_is_found_once_its_leg_is_overdue(
+    vendor_settings: Any, begin: Any, rows: Any, settings: Any
+) -> None:
+    settings.LEG_DEADLINES = {**settings.LEG_DEADLINES, "e2b": 3.0}
+    session = await begin()
+    vendor_settings.set_faults([{"vendor": "e2b", "operation": "create_sandbox", "fault": "slow_drip", "seconds": 1}])
+    async with asyncio.timeout(60):
+        await services.converge(session.pk)
+    assert (await rows(session))["e2b", "sandbox"].state == "ready"
+    assert len([one for one in vendor_settings.ledger(vendor="e2b") if session.slug in one["name"]]) == 1
+    await end(session)
+
+
 async def test_who_asks_for_a_sandbox_that_is_being_made_waits_for_it(vendor_settings: Any, begin: Any) -> None:
     session = await begin()
     converging = asyncio.create_task(services.converge(session.pk))
