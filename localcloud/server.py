@@ -16,10 +16,10 @@ import os
 import re
 import signal
 import socket
+import sqlite3
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 from aiohttp import web
 
@@ -128,10 +128,23 @@ def _install(app: web.Application, cloud: Cloud, vendor: str) -> None:
 
 async def serve(config: Config) -> None:
     """Run until SIGTERM or SIGINT. Raises `StartError`."""
-    config.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with _only_one(config.directory / "lock"):
+    try:
+        config.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        lock = (config.directory / "lock").open("a+")
+    except OSError as error:
+        raise StartError(
+            f"{config.directory} cannot be used ({error.strerror}). Set MK0R_VAR to a directory you can write to."
+        ) from error
+    with lock:
+        _only_one(lock, config.directory)
         config.announcement.unlink(missing_ok=True)  # one left by a killed process would send others to a dead port
-        cloud = open_cloud(config)
+        try:
+            cloud = open_cloud(config)
+        except sqlite3.DatabaseError as error:
+            raise StartError(
+                f"{config.directory / 'state.sqlite3'} cannot be read ({error}). Move {config.directory} away to start "
+                "with an empty cloud."
+            ) from error
         try:
             await _run(cloud)
         finally:
@@ -176,19 +189,16 @@ def _bind(port: int) -> socket.socket:
     return listener
 
 
-@contextmanager
-def _only_one(path: Path) -> Iterator[None]:
-    """Hold the state directory for this process; the kernel lets go of it however the process ends."""
-    with path.open("a+") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            file.seek(0)
-            raise StartError(
-                f"Another localcloud (process {file.read().strip() or 'unknown'}) already uses {path.parent}. "
-                "Stop it, or set MK0R_VAR to another directory."
-            ) from error
-        file.truncate(0)
-        file.write(str(os.getpid()))
-        file.flush()
-        yield
+def _only_one(lock: TextIO, directory: Path) -> None:
+    """Hold the directory for this process; the kernel lets go of it however the process ends. Raises `StartError`."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        lock.seek(0)
+        raise StartError(
+            f"Another localcloud (process {lock.read().strip() or 'unknown'}) already uses {directory}. "
+            "Stop it, or set MK0R_VAR to another directory."
+        ) from error
+    lock.truncate(0)
+    lock.write(str(os.getpid()))
+    lock.flush()

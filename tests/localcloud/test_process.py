@@ -61,6 +61,25 @@ def test_a_bad_value_ends_the_start_without_a_traceback(tmp_path: Path) -> None:
     assert "Traceback" not in ended.stderr
 
 
+def test_a_directory_that_cannot_be_used_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    ended = start(tmp_path / "file", MK0R_CLOUD_PORT=str(free_port()))
+    assert ended.returncode == 2
+    assert "MK0R_VAR" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_a_state_that_cannot_be_read_is_named_and_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "cloud").mkdir()
+    state = tmp_path / "cloud" / "state.sqlite3"
+    state.write_bytes(b"no database at all" * 100)
+    ended = start(tmp_path, MK0R_CLOUD_PORT=str(free_port()))
+    assert ended.returncode == 2
+    assert "state.sqlite3" in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert state.read_bytes().startswith(b"no database")
+
+
 def test_a_password_in_a_bad_value_is_not_repeated() -> None:
     with pytest.raises(ConfigError) as refused:
         read({"EMAIL_URL": "imap://sam:hunter2@mail"})
