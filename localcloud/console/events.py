@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from urllib.parse import quote
 
 from aiohttp import web
 
@@ -22,7 +23,11 @@ async def listing(request: web.Request) -> web.Response:
         ("Group", "Type", "Events", "First seen"),
         [
             (
-                h('<a href="?group={}:{}">{}</a>', row["group_type"], row["group_key"], chrome.code(row["group_key"])),
+                h(
+                    '<a href="?group={}">{}</a>',
+                    quote(f"{row['group_type']}:{row['group_key']}", safe=":"),
+                    chrome.code(row["group_key"]),
+                ),
                 row["group_type"],
                 str(row["events"]),
                 when(row["created_at"]),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
 from aiohttp import web
 
 from localcloud.cloud import cloud_of
@@ -66,7 +68,10 @@ async def one(request: web.Request) -> web.Response:
     listed = chrome.table(
         "Files",
         ("File",),
-        [(h('<a href="{}/file?path={}">{}</a>', _address(item), name, chrome.code(name)),) for name in files],
+        [
+            (h('<a href="{}/file?path={}">{}</a>', _address(item), quote(name, safe="/"), chrome.code(name)),)
+            for name in files
+        ],
         empty="No files.",
     )
     clone = f"{cloud_of(request).base_url}/github/git/{item.data['owner']}/{item.name}.git"
