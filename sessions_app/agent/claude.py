@@ -70,9 +70,12 @@ class Agent:
 
     async def prepare(self, home: str, *, prompt: str, instructions: str, tools: str) -> None:
         """Lay down what the agent reads, all outside the project: what lies in there is served and committed."""
-        await self._sandbox.write(f"{home}/.claude/CLAUDE.md", instructions)
-        await self._sandbox.write(f"{home}/.mk0r/mcp.json", tools)
-        await self._sandbox.write(f"{home}/.mk0r/turns/{self._env['MK0R_TURN']}/prompt", prompt)
+        write = self._sandbox.write
+        await asyncio.gather(
+            write(f"{home}/.claude/CLAUDE.md", instructions),
+            write(f"{home}/.mk0r/mcp.json", tools),
+            write(f"{home}/.mk0r/turns/{self._env['MK0R_TURN']}/prompt", prompt),
+        )
 
     async def start(self, home: str, token: str, conversation: UUID, *, resume: bool) -> int:
         """Start the agent, or find it started. Returns its process group.

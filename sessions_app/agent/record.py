@@ -11,6 +11,7 @@ from django.utils import timezone
 from provisioning import services as provisioning
 from provisioning.models import Provider
 from sessions_app import events
+from sessions_app.clipping import clean
 from sessions_app.models import Session, Turn
 from sessions_app.redaction import redact
 
@@ -105,7 +106,7 @@ def finish(turn: Turn, state: Turn.State, summary: str, *, lines: int = 0, uuids
         now = Turn.objects.get(pk=turn.pk)
         if now.state not in ACTIVE:
             return False
-        summary = redact(summary, events.secrets_of(session)).strip()[:4000]
+        summary = clean(redact(summary, events.secrets_of(session))).strip()[:4000]
         ended = timezone.now()
         Turn.objects.filter(pk=turn.pk).update(
             state=state, finished_at=ended, summary=summary, log_lines=now.log_lines + lines

@@ -1,7 +1,7 @@
-"""What the agent tests share: a sandbox that is a directory with real processes, an agent played by a script, a session.
+"""What the agent tests share: a sandbox that is a directory with real processes, a played agent, a session.
 
-The sandbox double speaks as much of the SDK as is used, over real bash, real git and real process groups. The agent is a
-small program on its PATH that plays lines from a file, so a test decides what it says, when, and how it dies.
+The sandbox double speaks as much of the SDK as is used, over real bash, real git and real process groups. The agent is
+a small program on its PATH that plays lines from a file, so a test decides what it says, when, and how it dies.
 """
 
 from __future__ import annotations

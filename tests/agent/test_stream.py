@@ -112,10 +112,12 @@ def test_a_tool_call_reads_as_a_person_would_say_it(name: str, arguments: dict[s
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=8) | st.sampled_from(
-        ["assistant", "user", "system", "result", "stream_event", "text", "tool_use", "tool_result", "init", "api_retry"]
+        ["assistant", "user", "system", "result", "stream_event", "text", "tool_use", "tool_result", "init",
+         "api_retry"]
     ),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(
-        st.sampled_from(["type", "message", "content", "event", "delta", "text", "id", "name", "input", "uuid", "subtype",
+        st.sampled_from(["type", "message", "content", "event", "delta", "text", "id", "name", "input", "uuid",
+                         "subtype",
                          "edits", "file_path", "tool_use_id", "errors", "result", "is_error", "api_message_id"]),
         inner, max_size=6),
     max_leaves=25,

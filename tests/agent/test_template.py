@@ -1,4 +1,4 @@
-"""The E2B template holds what a local sandbox holds, in the same versions, and is built through the vendor's own client."""
+"""The E2B template holds what a local sandbox holds, in the same versions, by the vendor's own builder."""
 
 from __future__ import annotations
 

@@ -55,7 +55,8 @@ async def test_whatever_the_agent_does_with_git_one_turn_is_one_commit_on_the_la
     sandbox.plays(
         INIT, {"write": "b.txt", "text": "2"},
         {"shell": f"git add -A; {me} commit -qm own; git checkout -qb elsewhere; {me} commit -q --allow-empty -m more"},
-        {"shell": "printf '#!/bin/sh\\nexit 1' > .git/hooks/pre-commit; chmod +x .git/hooks/pre-commit; touch .git/index.lock"},
+        {"shell": "printf '#!/bin/sh\\nexit 1' > .git/hooks/pre-commit; chmod +x .git/hooks/pre-commit"},
+        {"shell": "touch .git/index.lock"},
         result(),
     )  # fmt: skip
     await prompted("second")
@@ -68,7 +69,8 @@ async def test_whatever_the_agent_does_with_git_one_turn_is_one_commit_on_the_la
 async def test_env_files_are_never_committed(prompted: Prompted, sandbox: LocalSandbox, ignore: str) -> None:
     sandbox.plays(
         INIT, {"write": ".gitignore", "text": ignore}, {"write": "server/.env.local", "text": "A=1"},
-        {"write": ".env.example", "text": "A="}, {"write": "a.txt", "text": "a"}, {"shell": "git add -f .env; true"}, result(),
+        {"write": ".env.example", "text": "A="}, {"write": "a.txt", "text": "a"}, {"shell": "git add -f .env; true"},
+        result(),
     )  # fmt: skip
     await prompted()
     committed = sandbox.git("ls-tree", "-r", "--name-only", "main").splitlines()
