@@ -110,11 +110,27 @@ def test_no_secret_in_the_repository(visitor: Visitor, canaries: dict[str, str],
     assert _found(canaries, objects) == []
 
 
-DENIED = """
-/.env /.env?raw /.env?import&raw /@fs/app/.env /%2eenv /./.env //.env /src/../.env /CLAUDE.md /.claude/settings.json
-/.git/config /server/app.ts /server/db.ts?raw /server/db.ts?import /@fs/app/server/db.ts /@fs/home/user/.claude/CLAUDE.md
-/@fs/etc/passwd /server%2fdb.ts /SERVER/db.ts
-""".split()
+DENIED = [
+    "/.env",
+    "/.env?raw",
+    "/.env?import&raw",
+    "/@fs/app/.env",
+    "/%2eenv",
+    "/./.env",
+    "//.env",
+    "/src/../.env",
+    "/CLAUDE.md",
+    "/.claude/settings.json",
+    "/.git/config",
+    "/server/app.ts",
+    "/server/db.ts?raw",
+    "/server/db.ts?import",
+    "/@fs/app/server/db.ts",
+    "/@fs/home/user/.claude/CLAUDE.md",
+    "/@fs/etc/passwd",
+    "/server%2fdb.ts",
+    "/SERVER/db.ts",
+]
 
 
 @pytest.mark.parametrize("path", DENIED)
