@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Generator, Mapping
 from dataclasses import replace
+from functools import lru_cache
 
 from localcloud.anthropic import checks, code, narration, sqlcode
 from localcloud.anthropic.changes import edits, file_text
@@ -34,7 +35,7 @@ def _words_only(turn: Turn) -> str:
 
 
 def _turn(prompt: str) -> Plan:
-    reading = read_sentence(prompt)
+    reading = _sentence(prompt)
     if reading.secret and reading.spec is None:
         return tell(reading.language, "secret_only")
     [looked] = yield Step(
@@ -47,10 +48,21 @@ def _turn(prompt: str) -> Plan:
         old = None
     if old is None:
         return (yield from _new_app(reading, found, None))
-    change = read_followup(prompt, old)
+    change = _followup(prompt, found.spec)
     if change.new_app:
         return (yield from _new_app(change.new_app, found, old))
     return (yield from _follow_up(change, old, found))
+
+
+@lru_cache(maxsize=128)
+def _sentence(prompt: str) -> Reading:
+    """Every request of a turn reads the same sentence."""
+    return read_sentence(prompt)
+
+
+@lru_cache(maxsize=128)
+def _followup(prompt: str, spec: str) -> Change:
+    return read_followup(prompt, parse(spec))
 
 
 def _new_app(reading: Reading, found: Findings, old: AppSpec | None) -> Plan:

@@ -21,10 +21,10 @@ from localcloud.anthropic.names import column_name, sentence_case
 from localcloud.anthropic.spec import MAX_FIELDS, AppSpec, Field
 
 _POLITE = (
-    r"(?:(?:please|also|and|then|now|can you|could you|would you|i'd like you "
+    r"(?:(?:please|i'd (?:also )?like (?:you )?to|also|and|then|now|can you|could you|would you|i'd like you "
     r"to|i would like you to|i (?:also )?(?:want|need|would like|'d like) (?:you "
     r")?(?:to )?|let's|just|bitte|auch|s'il te plaît|por favor|ahora|kannst "
-    r"du|noch)\s+)*"
+    r"du|noch)\s+){0,6}"
 )
 _ADD = re.compile(
     (
@@ -86,7 +86,7 @@ _OPTION = re.compile(
     ),
     re.IGNORECASE,
 )
-_NEW_APP = re.compile((r"^(?:please |can you |now |ok,? |instead,? )*(?:i want |i need |i'd like "
+_NEW_APP = re.compile((r"^(?:please |can you |now |ok,? |instead,? ){0,4}(?:i want |i need |i'd like "
 r"|(?:build|create|develop|write|make|baue?|erstelle|crée|fais|crea|haz)(?: "
 r"me| us| mir| moi)? )(?:an?|another|the|my|eine?n?|une?|una?)\s+(?:\w+[ "
 r"-]){0,3}?(?:app|application|tool|website|site|tracker|list|log|diary|journal|"
@@ -162,10 +162,24 @@ def _clauses(text: str) -> list[str]:
         )
         clauses += [part.strip(" ,.") for part in parts if re.search(r"\w{2,}", part)]
     leftovers = (
-        r"(?:please|also|and|then|now|when(?:ever)? .*|bitte|thanks?|thank you|it|"
+        r"(?:please|also|and|then|now|the|again|when(?:ever)? .*|bitte|thanks?|thank you|it|"
         r"make it|the (?:list|app|page)|show (?:me )?(?:the )?(?:list|entries|them)?)"
     )
     return [clause for clause in clauses if not re.fullmatch(leftovers, clause, re.IGNORECASE)]
+
+
+_VERBS = {
+    "de": r"füge?|ergänze|nimm|entferne|mach",
+    "fr": r"ajoute[rz]?|rajoute|supprime[rz]?|mets",
+    "es": r"añad\w+|agrega[r]?|pon|quita[r]?",
+    "en": r"add|include|insert|append|track|record|store|put",
+}
+
+
+def _spoken(clause: str, code: str) -> str:
+    """The language of a follow-up: that of its verb, whatever the app speaks."""
+    first = " ".join(clause.lower().split()[:4])
+    return next((known for known, verbs in _VERBS.items() if re.search(rf"\b(?:{verbs})\b", first)), code)
 
 
 def _renames(change: Change, prepared: Prepared) -> str:
@@ -283,7 +297,7 @@ def _add(change: Change, clause: str, prepared: Prepared) -> bool:
         what,
         flags=re.IGNORECASE,
     )
-    found = read_fields(what, prepared, change.spec.language)
+    found = read_fields(what, prepared, _spoken(clause, change.spec.language))
     known = {item.label.lower() for item in change.spec.fields}
     fresh = [item for item in found if item.label.lower() not in known]
     for item in found:

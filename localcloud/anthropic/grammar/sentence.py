@@ -113,7 +113,7 @@ def _regions(sentence: str, language: Language, *, first: bool) -> tuple[str, li
     """Split a sentence into what is before its list of fields, and the list."""
     patterns = [
         (
-            r"^(?P<head>.*?)(?:\b(?:the |these |following |its |their )*(?:fields?|columns?|"
+            r"^(?P<head>.*?)(?:\b(?:the |these |following |its |their ){0,3}(?:fields?|columns?|"
             r"attributes?|properties|felder|spalten|champs|campos)\b(?: are| is| should "
             r"be| sind| sont| son)?(?: called| named)?\s*[:,]?\s+(?!called|named|for)(?P<list>.+))$"
         ),
@@ -141,7 +141,7 @@ def _regions(sentence: str, language: Language, *, first: bool) -> tuple[str, li
         r"^(?P<head>.*?\b(?:each|every|a|an|the)\s+[\w-]+)(?:'s|s')\s+(?P<list>.+(?:,| and ).+)$",
         r"^(?P<head>[^:]*?[^\s:])\s*:\s+(?P<list>.+)$",
         rf"^(?P<head>.*?)(?<!\w)(?:{language.with_})\s*:?\s+(?P<list>.+)$",
-        r"^(?P<head>[^(),]+?)\s*\((?P<list>[^()]*(?:\([^()]*\)[^()]*)*,[^()]*(?:\([^()]*\)[^()]*)*)\)\s*$",
+        r"^(?P<head>[^(),]{1,300}?)\s*\((?P<list>[^()]*,[^()]*(?:\([^()]*\)[^()]*)*)\)\s*$",
         (
             r"^(?P<head>(?:it|they|each|every|each one|also|i also want|please|and)\b[^,]*?\b(?:has|"
             r"have|needs?|should have|with|include|stores?|records?|want|add|also))\s+(?P<list>.+)$"
@@ -182,7 +182,7 @@ def _thing(heads: list[str], prepared: Prepared, language: Language) -> Thing | 
     """Find the name of what is recorded in the parts of the sentences that list no fields."""
     word = r"[^\W_][\w'’&/+.-]*|[\ue000-\uf8ff]"
     phrase = rf"(?P<thing>(?:(?!(?:{language.stop})\b)(?:{word})(?:\s+|$|(?=[,:(]))){{1,4}})"
-    before = rf"(?:(?:{language.article}|new|all|different|various|neue[nr]?)\s+)*"
+    before = rf"(?:(?:{language.article}|new|all|different|various|neue[nr]?)\s+){{0,4}}"
     head_word = rf"(?:(?!(?:{language.stop}|{language.article})\b)(?:{word})\s+){{0,3}}?"
     patterns = [
         (

@@ -10,7 +10,7 @@ import re
 import unicodedata
 from dataclasses import dataclass, field
 
-MAX_CHARACTERS = 6000
+MAX_CHARACTERS = 3000
 _FIRST = 0xE000
 
 _QUOTED = re.compile(
@@ -49,7 +49,7 @@ class Prepared:
 
 
 def prepare(prompt: str) -> Prepared:
-    """Make a prompt of any size and content ready: at most 6000 characters of it, without control characters."""
+    """Make a prompt of any size and content ready: at most 3000 characters of it, without control characters."""
     text = unicodedata.normalize("NFC", prompt[:MAX_CHARACTERS])
     text = "".join(
         char if char == "\n" or unicodedata.category(char) not in ("Cc", "Cf", "Co", "Cs") else " " for char in text
@@ -85,6 +85,10 @@ def prepare(prompt: str) -> Prepared:
         .replace("：", ": ")
     )
     text = text.replace("（", "(").replace("）", ")").replace("’", "'")
+    # Nobody means the same word or mark many times over, and every pattern is spared the run.
+    text = re.sub(r"\b([\w'-]{1,40})(?:\s+\1\b){2,}", r"\1 \1", text, flags=re.IGNORECASE)
+    text = re.sub(r"([,;])(?:\s*[,;])+", r"\1", text)
+    text = re.sub(r"([.!?])(?:\s*[.!?,;])+", r"\1", text)
     prepared.text = re.sub(r"[ \t]+", " ", text).strip()
     return prepared
 

@@ -35,7 +35,7 @@ _END = (
 )
 _JOIN = (
     r"(?:[,;]?\s*(?:\b(?:and|but|then|also|which|that|it|should|will|please|"
-    r"so that|when done|to|can|und|soll|et|y|que|bitte)\b[ ,]*)*)"
+    r"so that|when done|to|can|und|soll|et|y|que|bitte)\b[ ,]{0,3}){0,5})"
 )
 _NOTE = (
     r"(?:e-?mails?|mails?|messages?|notifications?|confirmations?|receipts?|"
@@ -52,14 +52,14 @@ _MAIL = [
         (
             rf"{_JOIN}\b(?:send|sends|sending|schick(?:e|t|en)?|sende[nt]?|envoie[rs]?|"
             rf"envoyer|env[ií]a(?:me|r|rme|nos)?|enviar|mandar?(?:me)?|manda)\b(?:-moi|"
-            rf"-nous)?[^.;]*?\b{_NOTE}\b[^.;]*?{_END}"
+            rf"-nous)?[^.;]{{0,160}}?\b{_NOTE}\b[^.;]{{0,160}}?{_END}"
         ),
         re.IGNORECASE,
     ),
     re.compile(
         (
             rf"{_JOIN}\b(?:e-?mail|mail|notify|alert|inform|remind|benachrichtige?[tn]?|"
-            rf"informiere|prévenir|prévenez|avísa(?:me|nos))s?(?:ing)?\s+{_WHO}[^.;]*?{_END}"
+            rf"informiere|prévenir|prévenez|avísa(?:me|nos))s?(?:ing)?\s+{_WHO}[^.;]{{0,160}}?{_END}"
         ),
         re.IGNORECASE,
     ),
@@ -67,7 +67,7 @@ _MAIL = [
         (
             rf"{_JOIN}\b(?:i|we|they|the \w+|people|guests|customers|users|ich|wir) (?:should "
             rf"|will |shall |must |want to )?(?:get|gets|receive|receives|be sent|bekomme[nt]?|"
-            rf"erhalte[nt]?)\b[^.;]*?\b{_NOTE}\b[^.;]*?{_END}"
+            rf"erhalte[nt]?)\b[^.;]{{0,160}}?\b{_NOTE}\b[^.;]{{0,160}}?{_END}"
         ),
         re.IGNORECASE,
     ),
@@ -81,7 +81,7 @@ _MAIL = [
     re.compile(
         (
             rf"{_JOIN}\b(?:(?:be|get|gets|is|are|am) (?:notified|e-?mailed|informed|alerted|"
-            rf"mailed))\b[^.;]*?{_END}"
+            rf"mailed))\b[^.;]{{0,160}}?{_END}"
         ),
         re.IGNORECASE,
     ),
@@ -119,7 +119,7 @@ _ALPHABET = re.compile(
 _TOTAL = re.compile(
     rf"{_JOIN}(?:\b(?:show(?:s|ing)?|see|display(?:s|ing)?|with|calculates?|computes?|"
     rf"give me|know|have|add|zeige?|mit|affiche[rz]?|muestra|avec|con)\s+)?(?:an? "
-    rf"|the |running |overall |grand |der |die |le |el |una? |eine? )*"
+    rf"|the |running |overall |grand |der |die |le |el |una? |eine? ){{0,5}}"
     r"(?:\b(?:total|sum|totals|gesamtsumme|summe|somme|suma)\s+(?:of|for|at|"
     r"over|in|amount|cost|price|spent|value|sum|der|des|de|du|del)\b[^.;,]*|"
     r"\btotals\b|\b(?:grand|running|overall) total\b[^.;,]*|\bhow much\b[^.;,]*\b(?:total|"
@@ -127,23 +127,23 @@ _TOTAL = re.compile(
     r"\bgesamtsumme\b)",
     re.IGNORECASE,
 )
+_SEARCH_WORD = r"search(?:able|ing)?|suchfeld|suche|suchen|durchsuchbar|recherche|rechercher|búsqueda|buscar|buscador"
 _SEARCH = re.compile(
-    (
-        rf"{_JOIN}(?:\b(?:with|have|has|add|include|i (?:can|want to)|let me|be able "
-        rf"to|mit|avec|con|una?|an?)\s+)*\b(?:a |the |eine? |une )?(?:search(?:able|"
-        rf"ing)?|suchfeld|suche|durchsuchbar|recherche|rechercher|búsqueda|buscar|"
-        rf"buscador)\b(?:[ -]?(?:box|bar|field|function|feature|for|by|through|in|"
-        rf"over|the|them|list|it|all|by name))*\b"
-    ),
+    rf"{_JOIN}(?:\b(?:with|have|has|add|include|make it|i (?:can|want to)|let "
+    rf"me|be able to|mit|avec|con|should be|and|also)"
+    rf"\s+|,\s*)(?:(?:a|an|the|it|be|to|eine?|une?|una?|el|la|le|die)\s+){{0,5}}(?:{_SEARCH_WORD})\b"
+    r"(?:[ -]?(?:box|bar|field|function|feature|for|by|through|in|over|the|them|"
+    r"list|it|all|by name)){0,5}(?=\s*(?:[.;,]|\band\b|$))|"
+    r"\bsearch[ -](?:box|bar|function)\b|\bsearchable\b",
     re.IGNORECASE,
 )
+_DARK = r"dark|light|dunkle?[nmrs]?|helle?[nmrs]?|sombre|claire?|oscur[oa]|clar[oa]"
 _SCHEME = re.compile(
-    (
-        rf"{_JOIN}(?:\b(?:make|in|use|using|with|mach|mache?n?|mets|en|haz|put|switch|"
-        rf"turn|set|it|the|app|page|to|a|an|everything|look|be|es|die|das|le|la|lo)\s+)*\b(?P<scheme>dark|"
-        rf"light|dunkle?[nmrs]?|helle?[nmrs]?|sombre|claire?|oscur[oa]|clar[oa])(?:er)?[ "
-        rf"-]?(?:(?:{_LOOK})\b|(?=\s*(?:[.;,]|and\b|und\b|et\b|y\b|$)))"
-    ),
+    rf"{_JOIN}(?:\b(?:make|in|use|using|mache?n?|mets|haz|put|switch|turn|set|with)\s+"
+    r"(?:(?:it|the|app|page|to|a|an|everything|all|look|be|es|alles|die|das|le|la|lo|tout|todo)\s+)*)"
+    rf"(?P<scheme>{_DARK})(?:er)?(?:[ -](?:{_LOOK})){{0,5}}(?:\s+(?:again|please|"
+    rf"wieder))?(?=\s*(?:[.;,]|and\b|und\b|et\b|y\b|$))|"
+    rf"{_JOIN}(?:\b(?:an?|the)\s+)?\b(?P<look>{_DARK})[ -]?(?:{_LOOK})\b",
     re.IGNORECASE,
 )
 _ACCENT = re.compile(
@@ -153,7 +153,7 @@ _ACCENT = re.compile(
     rf"an?|\ben|\bchange (?:the )?colou?r to|\b(?:colou?r|farbe|couleur):?(?: "
     rf"(?:to|is|should be))?)"
     rf"\s+(?:a |an |the |nice |einem? )?(?:dark |light |bright |deep |pale )?(?P<first>{_COLOUR})"
-    rf"\b(?!\s*(?:,|or\b|/|oder\b|ou\b))(?:\s+(?:{_LOOK}))*|\b(?P<second>{_COLOUR})\s+(?:{_LOOK})"
+    rf"\b(?!\s*(?:,|or\b|/|oder\b|ou\b))(?:\s+(?:{_LOOK})){{0,5}}|\b(?P<second>{_COLOUR})\s+(?:{_LOOK})"
     rf"\b)",
     re.IGNORECASE,
 )
@@ -173,22 +173,23 @@ _CALLED = re.compile(
         rf"call it|name it|title it|call (?:this|the \w+)|namens|nenne? (?:es|sie|"
         rf"die \w+)|genannt|mit dem (?:titel|namen)|appelée?|nommée?|appelle[- ]?(?:la|"
         rf"le)|intitulée?|llamad[oa]|llámal[oa]|titulad[oa]|with the (?:title|name)|"
-        rf"rename (?:it|this|the \w+|\w+) (?:to|as|into)|(?:change|set) the (?:title|"
+        rf"(?:make|set|change) the (?:app(?:'s)? )?(?:title|name)|rename (?:it|this|"
+        rf"the \w+|\w+) (?:to|as|into)|(?:change|set) the (?:title|"
         rf"name)(?: of \w+(?: \w+)?)? to|umbenennen in)\s+(?:to |as |simply |just "
         rf"|in |en )?(?P<name>[\ue000-\uf8ff]|[^\s.;,:!?][^.;,:!?\n]{{0,59}}?){_NAME_END}"
     ),
     re.IGNORECASE,
 )
 _HIDDEN = (
-    r"(?:[A-Z][A-Z0-9]*_(?:[A-Z0-9]+_)*(?:URL|KEY|TOKEN|SECRET|PASSWORD|ID)|"
-    r"\.env\b|dot ?env|environment variables?|env vars?|api[ -]?keys?|secrets?|"
-    r"credentials?|connection string|database (?:url|password)|system prompt|"
-    r"access tokens?|private keys?|your (?:\w+ )?(?:keys?|password|token)|passwords?|"
-    r"umgebungsvariablen|zugangsdaten|geheimnisse|schlüssel|mots? de passe|clés?|"
-    r"contraseñas?|claves?|credenciales)"
+    r"(?:(?-i:[A-Z][A-Z0-9]*_(?:[A-Z0-9]+_)*(?:URL|KEY|TOKEN|SECRET|PASSWORD|ID)\b)|"
+    r"\.env\b|dot ?env|environment variables?|env vars?|api[ -]?keys?|connection strings?|"
+    r"database (?:url|password)s?|system prompt|access tokens?|private keys?|your (?:\w+ )?(?:keys?|password|token)|"
+    r"(?:the|your|its|all|any|every|server|my|die|deine?n?|alle|les|tes|vos|las|tus)\s+(?:\w+\s+)?"
+    r"(?:passwords?|secrets?|credentials?|schlüssel|mots? de passe|clés?|contraseñas?|claves?)\b|"
+    r"umgebungsvariablen|zugangsdaten|geheimnisse|credenciales)"
 )
 _SECRET = re.compile(
-    rf"{_JOIN}(?:\b(?:just|can you|could you|please|bitte|now|first)\s+)*\b(?:print|"
+    rf"{_JOIN}(?:\b(?:just|can you|could you|please|bitte|now|first)\s+){{0,5}}\b(?:print|"
     rf"show|shows|reveal|display|displays|tell|give|dump|output|leak|expose|send|"
     rf"e-?mail|cat|echo|what(?:'s| is| are)|zeige?|gib|nenne|verrate|montre|affiche|"
     rf"donne|muestra|enseña|dime|da)\b[^;.\n]{{0,80}}?{_HIDDEN}[^;\n]{{0,120}}?(?=\s*;|"
@@ -347,7 +348,8 @@ def _descending(way: str) -> bool:
 
 def _looks(wishes: Wishes) -> None:
     if match := _SCHEME.search(wishes.rest):
-        wishes.scheme = "dark" if re.match(r"(?i)dark|dunk|sombre|osc", match["scheme"]) else "light"
+        said = match["scheme"] or match["look"]
+        wishes.scheme = "dark" if re.match(r"(?i)dark|dunk|sombre|osc", said) else "light"
         _cut(wishes, match)
     if match := _ACCENT.search(wishes.rest):
         said = (match["first"] or match["second"]).lower()
