@@ -161,6 +161,7 @@ async def test_cancel_ends_the_agent_within_two_seconds_and_leaves_the_files(
             [INIT, result("API Error: 403 budget of $5.00", is_error=True)],
             "stopped with an error: API Error: 403 budget",
         ),
+        ([INIT, {"raw": json.dumps(result("a\0b\ud800c", is_error=True, uuid="\0")) + "\n"}], "error: a"),
         ([{"raw": "\x00\xff no json \n" * 50}, {"raw": "[" * 100_000 + "\n"}, {"raw": "cut off"}], "without an answer"),
         ([INIT, {"raw": "x" * 9_000_000 + "\n"}, result("Bye", is_error=True)], "Bye"),
     ],
