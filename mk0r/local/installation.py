@@ -84,10 +84,9 @@ def choose_ports(var: Path, wanted: Ports, *, ours: frozenset[int]) -> tuple[Por
     chosen: dict[str, int] = {}
     notes: list[str] = []
     for name in ("web", "cloud", "postgres"):
-        first, wish = getattr(last, name), getattr(wanted, name)
-        port = first
-        if port not in ours and (not is_free(port) or port in chosen.values()):
-            port = free_port(max(port, *chosen.values()) + 1 if port in chosen.values() else port)
+        port, wish = getattr(last, name), getattr(wanted, name)
+        while port in chosen.values() or (port not in ours and not is_free(port)):
+            port = free_port(port + 1)
         if port != wish:
             notes.append(f"Port {wish} is taken, so {name} listens on {port}.")
         chosen[name] = port
