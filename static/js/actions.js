@@ -122,7 +122,10 @@ function sessionActions(app) {
     return setTimeout(() => app.ui.copied === id && app.set({ copied: '' }), COPIED_FOR);
   };
   return {
-    ask: (ask) => app.set({ ask }),
+    ask: (ask) => {
+      document.querySelector('details.menu')?.removeAttribute('open');
+      app.set({ ask });
+    },
     dismiss: () => app.ui.ask && app.set({ ask: null }),
     confirm: () => {
       const { ask } = app.ui;

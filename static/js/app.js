@@ -198,7 +198,7 @@ export class App {
   // --- the page ----------------------------------------------------------------------------------------------------
 
   key(event) {
-    if (event.key !== 'Escape' || this.at !== 'builder' || event.defaultPrevented || this.ui.ask) return;
+    if (event.key !== 'Escape' || event.isComposing || this.at !== 'builder' || event.defaultPrevented || this.ui.ask) return;
     const menu = document.querySelector('details.menu[open]');
     if (menu) {
       menu.removeAttribute('open');

@@ -87,7 +87,9 @@ function turnFinished(turn, data, at) {
 function versionCreated(log, data, at) {
   const value = number(data.number);
   if (value === null || log.versions.some((version) => version.number === value)) return log;
-  const turn = number(data.turn) ?? (data.kind === 'restore' ? null : (log.turns.at(-1)?.number ?? null));
+  const last = log.turns.at(-1)?.number ?? null;
+  const taken = log.versions.some((version) => version.turn === last); // then this one repeats an older tree
+  const turn = number(data.turn) ?? (data.kind === 'restore' || taken ? null : last);
   const version = {
     number: value, sha: text(data.sha), message: text(data.message), kind: text(data.kind) || 'turn', turn,
     restores: number(data.restores), at,

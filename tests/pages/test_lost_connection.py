@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -55,3 +56,27 @@ def test_a_refused_prompt_keeps_its_text(visitor: Any, stage: Any) -> None:
     page.locator("#prompt").press("Control+Enter")
     expect(page.locator(".compose [role=alert]")).to_contain_text("20,000")
     assert len(page.locator("#prompt").input_value()) == 30_000
+
+
+def test_where_names_below_localhost_do_not_resolve_the_app_comes_by_a_port(visitor: Any, stage: Any) -> None:
+    scene = stage.session()
+    ada = visitor(scene)
+    ada.context.route("http://5173-app1.localhost:*/**", lambda route: route.abort("namenotresolved"))
+    page = ada.page(f"/s/{scene['slug']}")
+    expect(page.locator("#app-frame")).to_have_attribute(
+        "src", re.compile(r"^http://127\.0\.0\.1:\d+/e2b/preview/app1/5173$")
+    )
+    expect(page.locator(".strip")).to_contain_text("Ready")
+    expect(page.locator(".strip")).to_contain_text("by its own port")
+
+
+def test_a_preview_nobody_reaches_says_so_and_is_tried_again(visitor: Any, stage: Any) -> None:
+    scene = stage.session()
+    ada = visitor(scene)
+    for address in ("http://5173-app1.localhost:*/**", "http://127.0.0.1:*/e2b/preview/**"):
+        ada.context.route(address, lambda route: route.abort("connectionrefused"))
+    page = ada.page(f"/s/{scene['slug']}")
+    expect(page.get_by_text("The preview does not answer")).to_be_visible()
+    ada.context.unroute_all()
+    page.get_by_role("button", name="Try now").click()
+    expect(page.locator(".strip")).to_contain_text("Ready")

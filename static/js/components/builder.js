@@ -36,7 +36,7 @@ function tabs(model, act, tab) {
       @click=${() => act.go(id)}>${icon(sign)} ${label} ${extra[name] ?? nothing}</button>`)}</div>`;
 }
 
-const closedNote = (session) => session.state === 'open' ? nothing : html`<div class="line-status" role="status">${
+const closedNote = (session) => session.state === 'open' ? nothing : html`<div class="line-status line-quiet" role="status">${
   session.state === 'closing' ? html`${glyph('creating')} <span><b>Ending.</b> Each service is deleted and looked for again.</span>`
     : html`${glyph('gone')} <span><b>This session has ended.</b> Everything it owned is verified gone. The conversation can still be read.</span><a class="btn btn-small push" href="/">Start a new app</a>`}</div>`;
 

@@ -20,7 +20,7 @@ function bar(model, act) {
     <button class="btn btn-bare btn-icon" type="button" aria-label="Reload the app" aria-disabled=${base ? nothing : 'true'}
       title=${base ? 'Reload the app' : 'There is no app to reload yet'} @click=${act.reloadPreview}>${icon('reload')}</button>
     <span class="addr">${icon('frame')}<span class="clip" title=${ui.preview.base || nothing}>${
-      base ? html`<span class="only-roomy">${base.host}</span><b>${ui.preview.path}</b>` : html`<span>no address yet</span>`}</span></span>
+      base ? html`<span class="only-roomy">${base.host}</span><b>${ui.preview.path}</b>` : html`<span>${model.session.state === 'open' ? 'no address yet' : 'no address any more'}</span>`}</span></span>
     <span class="seg" role="group" aria-label="Width of the app">${WIDTHS.map(([name, label]) => html`
       <button class="btn btn-icon" type="button" aria-pressed=${ui.width === name ? 'true' : 'false'} aria-label=${label} title=${label}
         @click=${() => act.setWidth(name)}>${icon(name)}</button>`)}</span>

@@ -36,7 +36,7 @@ function drawn(block, now, over) {
 const HEADS = {
   done: (version) => (version ? `Version ${version.number} ${version.current ? 'is in the preview' : 'was made'}` : 'Finished, and no file changed'),
   failed: () => 'The turn failed',
-  cancelled: () => 'Stopped. The files are as they were left',
+  cancelled: () => 'Stopped',
 };
 
 function check(state, what, result, small = '') {
@@ -46,12 +46,13 @@ function check(state, what, result, small = '') {
 /** What is known about the result, and what is not: a check that nobody made is listed as not made. */
 function checks(turn, sum, version, model) {
   const errors = model.preview.errors.length;
+  const current = model.latest && model.session.state === 'open';
   const mail = model.session.legs.find((leg) => leg.provider === 'resend');
   return html`<ul class="checks">
     ${version ? check('ready', `Saved as version ${version.number}`, html`<code>${version.sha.slice(0, 7)}</code>`) : check('gone', 'Saved as a version', 'no', turn.state === 'done' ? 'Nothing differs from the version before' : 'Only a finished turn is saved')}
     ${sum.calls > 0 ? check(sum.failed > 0 ? 'stuck' : 'ready', plural(sum.calls, 'tool call'), sum.failed > 0 ? `${sum.failed} answered with an error` : 'all answered') : nothing}
-    ${!model.latest ? nothing : model.preview.ready ? check(errors > 0 ? 'failed' : 'ready', 'App runs in the preview', errors > 0 ? plural(errors, 'error') : 'no errors') : check('gone', 'App runs in the preview', 'not seen yet', 'This browser has not heard from the app since it was loaded')}
-    ${mail && mail.state !== 'ready' && model.latest ? check('gone', 'Mail', 'skipped', VENDORS.resend.without) : nothing}
+    ${!current ? nothing : model.preview.ready ? check(errors > 0 ? 'failed' : 'ready', 'App runs in the preview', errors > 0 ? plural(errors, 'error') : 'no errors') : check('gone', 'App runs in the preview', 'not seen yet', 'This browser has not heard from the app since it was loaded')}
+    ${mail?.state === 'failed' && current ? check('gone', 'Mail', 'skipped', VENDORS.resend.without) : nothing}
   </ul>`;
 }
 
@@ -67,7 +68,7 @@ function card(turn, version, model) {
       <div class="fig"><dt>Time</dt><dd>${duration(turn.durationMs)}</dd></div>
       <div class="fig"><dt>Cost</dt><dd>${money(turn.costUsd ?? 0)}${model.session.modelLocal ? html` <small>stand-in model</small>` : nothing}</dd></div>
       <div class="fig"><dt>Files</dt><dd>${count(sum.files)}</dd></div>
-      <div class="fig"><dt>Lines</dt><dd><span class="add">+${count(sum.added)}</span> <span class="del">−${count(sum.removed)}</span></dd></div>
+      <div class="fig"><dt>Lines</dt><dd>${sum.files > 0 ? html`<span class="add">+${count(sum.added)}</span> <span class="del">−${count(sum.removed)}</span>` : 'none'}</dd></div>
     </dl></section>`;
 }
 

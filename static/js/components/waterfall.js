@@ -111,7 +111,7 @@ function sequence(m) {
 
 /** The drawing itself. */
 export function waterfall(m, deadlines) {
-  return html`<div class="fall-box"><div class="fall" role="list" aria-label="Backend, by time since the first call">
+  return html`<div class="fall-box"><div class="fall" role="list" aria-label="Backend, by time since it began">
     ${ruler(m)} ${repeat(m.rows, (row) => row.leg.provider, (row) => legRow(row, m, deadlines))} ${sequence(m)}</div></div>`;
 }
 
