@@ -106,6 +106,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
+    "mk0r.refusals.in_the_apis_shape",
     "servestatic.middleware.ServeStaticMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -197,5 +198,7 @@ LOGGING = {
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
     "root": {"handlers": ["console"], "level": env.str("MK0R_LOG_LEVEL", default="INFO")},
-    "loggers": {name: {"level": "WARNING"} for name in ("daphne", "httpx", "procrastinate", "connectrpc", "e2b")},
+    "loggers": {name: {"level": "WARNING"} for name in ("daphne", "httpx", "procrastinate", "connectrpc", "e2b")}
+    # Every scanner's Host header would otherwise write a traceback; it is answered with 400 and that is enough.
+    | {"django.security.DisallowedHost": {"level": "CRITICAL"}},
 }
