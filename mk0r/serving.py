@@ -97,6 +97,16 @@ class WebServer(Server):  # type: ignore[misc]  # daphne is untyped
     def http_factory(self, _made_by_daphne: Any) -> None:
         self._factory = _CappedFactory(self)
 
+    @property
+    def ws_factory(self) -> Any:
+        """The factory of WebSockets, told to end a bad one with a close frame that says why, not a dropped line."""
+        return self._ws_factory
+
+    @ws_factory.setter
+    def ws_factory(self, factory: Any) -> None:
+        factory.setProtocolOptions(failByDrop=False)
+        self._ws_factory = factory
+
     def kill_all_applications(self) -> None:
         """Cancel what runs; connections that never got as far as an application are left out, unlike in Daphne."""
         for protocol in [key for key, details in self.connections.items() if "application_instance" not in details]:
