@@ -120,6 +120,8 @@ def _one(word: str) -> str:
         return word
     if word.endswith("ies"):
         return word[:-3] + "y"
+    if re.search(r"[dlmnprt]uses$", word):  # statuses, bonuses
+        return word[:-2]
     if word.endswith(("ches", "shes", "sses", "xes", "zzes")):
         return word[:-2]
     return word[:-1]

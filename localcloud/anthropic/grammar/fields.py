@@ -89,7 +89,7 @@ def split(text: str, language: Language) -> list[Piece]:
         if match and match.end() > index:
             pieces.append(Piece(text[start:index].strip(), before))
             joined = re.search(rf"\b(?:{language.and_})\s*$|&\s*$", match[0], re.IGNORECASE)
-            before = "and" if joined else match[1]
+            before = "and" if joined and match[1] != ";" else match[1]
             start = index = match.end()
         else:
             index += 1

@@ -48,6 +48,8 @@ def read_sentence(prompt: str) -> Reading:
         return Reading(None, language.code, wishes.secret)
     found, heads = _fields_of(wishes.rest, prepared, language)
     thing = _thing(heads, prepared, language)
+    if thing is None and (found or not wishes.secret):
+        thing = _leftover(heads, prepared, language)
     if thing is None and not found:
         return Reading(None, language.code, wishes.secret)
     guessed = not found
@@ -113,9 +115,9 @@ def _regions(sentence: str, language: Language, *, first: bool) -> tuple[str, li
     """Split a sentence into what is before its list of fields, and the list."""
     patterns = [
         (
-            r"^(?P<head>.*?)(?:\b(?:the |these |following |its |their ){0,3}(?:fields?|columns?|"
-            r"attributes?|properties|felder|spalten|champs|campos)\b(?: are| is| should "
-            r"be| sind| sont| son)?(?: called| named)?\s*[:,]?\s+(?!called|named|for)(?P<list>.+))$"
+            r"^(?P<head>.*?)(?:\b(?:the |these |following |its |their ){0,3}(?:fields|columns|"
+            r"attributes|properties|felder|spalten|champs|campos)\b(?: are| is| should "
+            r"be| sind| sont| son)?(?: called| named)?\s*[:,]?\s+(?P<list>.+))$"
         ),
         (
             rf"^(?P<head>.*?\b(?:{language.each})\s+(?:of (?:them|these) |one |[\w'-]+ "
@@ -130,7 +132,7 @@ def _regions(sentence: str, language: Language, *, first: bool) -> tuple[str, li
             r"allow|enables?)\s+(?:\w+ ){1,3}?(?:can |could |may |to )?(?:leave|enter|"
             r"submit|give|fill in|put in|type in|provide|leaves|enters|submits|register "
             r"with|sign up with|write))(?: down)?\s+(?P<list>(?:their|his|her|a|an|the|"
-            r"my|your|its)\s.+)$"
+            r"my|your|its)\s.+|.+(?:,| and ).+)$"
         ),
         (
             r"^(?P<head>.*?)\b(?:tracks?|track|records?|logs?|stores?|saves?|notes?|"
@@ -204,7 +206,7 @@ def _thing(heads: list[str], prepared: Prepared, language: Language) -> Thing | 
             thing = _match(pattern, head, number, prepared, language)
             if thing is not None:
                 return thing
-    return _leftover(heads, prepared, language)
+    return None
 
 
 def _match(pattern: str, head: str, number: int, prepared: Prepared, language: Language) -> Thing | None:
