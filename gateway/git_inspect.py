@@ -27,6 +27,7 @@ MAX_BLOB = 100_000_000  # bytes unpacked; the vendor refuses larger files as wel
 MAX_UNPACKED = 1_000_000_000  # bytes of all new objects together
 WORKFLOWS = ".github/workflows"
 _PIECE = 1_000_000
+_REAP_SECONDS = 0.5
 
 
 class Forbidden(Exception):
@@ -247,7 +248,15 @@ async def _pieces(stdout: asyncio.StreamReader, left: int) -> AsyncIterator[byte
 
 
 async def _reap(process: asyncio.subprocess.Process) -> None:
-    """See that the process has ended, by killing it if it must be."""
-    if process.returncode is None:
+    """See that the process has ended: by closing its input, and by killing it if that is not enough.
+
+    Killing comes second because killing what has just ended takes its exit status from under asyncio's nose.
+    """
+    if process.stdin is not None:
+        process.stdin.close()
+    try:
+        async with asyncio.timeout(_REAP_SECONDS):
+            await process.wait()
+    except TimeoutError:
         process.kill()
-    await process.wait()
+        await process.wait()

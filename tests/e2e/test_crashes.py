@@ -107,7 +107,7 @@ def test_web_killed_during_a_turn(product: Installation) -> None:
     product.kill("web")
     _back(product, killed)
     until(lambda: visitor.turn_state() not in ("", "queued", "running"), "the end of the turn", 120)
-    assert visitor.turn_state() == "done"
+    assert visitor.turn_state() == "done", visitor.events()[-3:]
     assert [e["data"]["number"] for e in visitor.events() if e["type"] == "version.created"] == [1]
     _log_is_complete(product, visitor)
 
@@ -120,7 +120,7 @@ def test_up_killed_during_a_turn(product: Installation) -> None:
     product.kill("up")
     product.start()
     until(lambda: visitor.turn_state() not in ("", "queued", "running"), "the end of the turn", 120)
-    assert visitor.turn_state() == "done"
+    assert visitor.turn_state() == "done", visitor.events()[-3:]
     _one_resource_per_leg(product, visitor.slug)
     _log_is_complete(product, visitor)
 
