@@ -31,12 +31,15 @@ class Egress:
 
     `tcp` maps a loopback port inside to a port on the host's 127.0.0.1. `http` maps a loopback port inside to an
     origin on the host and the path prefixes of it that pass. `hosts` are the names (`host` or `host:port`, 443 if
-    not said) that the CONNECT proxy on 127.0.0.1:3128 lets out.
+    not said) that this installation needs, reached through the CONNECT proxy on 127.0.0.1:3128. `names` are those a
+    create asked for (`host`, `host:port`, `*.suffix`; 443 and 5432 if no port is said): they may lead to public
+    addresses only. All of both can also be looked up inside and reached directly, on public addresses only.
     """
 
     tcp: Mapping[int, int] = field(default_factory=dict)
     http: Mapping[int, tuple[str, tuple[str, ...]]] = field(default_factory=dict)
     hosts: frozenset[str] = frozenset()
+    names: frozenset[str] = frozenset()
 
 
 class Runtime(Protocol):

@@ -13,7 +13,7 @@ import logging
 import secrets
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -163,7 +163,7 @@ class Sandboxes:
             sandbox_id=sandbox.id,
             directory=sandbox.directory,
             tree=tree,
-            egress=runtime.Egress(tcp=egress.tcp, http=egress.http, hosts=egress.hosts | wanted.hosts),
+            egress=replace(egress, names=egress.names | wanted.hosts),
             env=wanted.environment,
             mode=await ground.mode(),
             agent=ground.agent,

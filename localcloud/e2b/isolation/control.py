@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 _ROOM = socket.CMSG_SPACE(64 * 4)
+_LETTERS = {socket.SOCK_STREAM: b"c", socket.SOCK_DGRAM: b"u"}
 
 
 def _once(ready: asyncio.Future[None]) -> None:
@@ -30,7 +31,7 @@ class Control:
     def __init__(self) -> None:
         self._ours, self.theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         self._ours.setblocking(False)
-        self._waiting: deque[asyncio.Future[socket.socket]] = deque()
+        self._waiting: deque[tuple[asyncio.Future[socket.socket], socket.SocketKind]] = deque()
         self._reading = False
         self.ended = asyncio.Event()
 
@@ -42,7 +43,7 @@ class Control:
         loop = asyncio.get_running_loop()
         await loop.sock_sendall(self._ours, text[sent:])
         data, sockets = await self._answer()
-        if data[:1] == b"L" and len(sockets) == ports:
+        if data[:1] == b"L" and len(sockets) == ports and all(one.type == socket.SOCK_STREAM for one in sockets):
             self._reading = True
             loop.add_reader(self._ours, self._on_readable)
             return sockets
@@ -62,7 +63,7 @@ class Control:
         return self._receive(4096)
 
     def _receive(self, size: int) -> tuple[bytes, list[socket.socket]]:
-        """What is there, with its descriptors; anything but a TCP socket is closed."""
+        """What is there, with its descriptors; anything but a TCP or UDP socket is closed."""
         try:
             data, ancillary, _, _ = self._ours.recvmsg(size, _ROOM, getattr(socket, "MSG_CMSG_CLOEXEC", 0))
         except BlockingIOError:
@@ -79,7 +80,7 @@ class Control:
                 except OSError:
                     os.close(descriptor)
                     continue
-                if given.family == socket.AF_INET and given.type == socket.SOCK_STREAM:
+                if given.family == socket.AF_INET and given.type in _LETTERS:
                     given.setblocking(False)
                     sockets.append(given)
                 else:
@@ -99,22 +100,22 @@ class Control:
                 each.close()
             self.close()
             return
-        waiting = self._waiting.popleft()
+        waiting, kind = self._waiting.popleft()
         if not waiting.done():
-            if sockets:
+            if sockets and sockets[0].type == kind:
                 waiting.set_result(sockets.pop(0))
             else:
                 waiting.set_exception(ControlError("no socket was to be had inside"))
         for each in sockets:
             each.close()
 
-    async def socket(self) -> socket.socket:
-        """A fresh TCP socket of the inside network, not yet connected. Raises `ControlError`."""
+    async def socket(self, kind: socket.SocketKind = socket.SOCK_STREAM) -> socket.socket:
+        """A fresh TCP or UDP socket of the inside network, neither bound nor connected. Raises `ControlError`."""
         if self.ended.is_set():
             raise ControlError("the sandbox has ended")
         waiting: asyncio.Future[socket.socket] = asyncio.get_running_loop().create_future()
-        self._waiting.append(waiting)
-        await asyncio.get_running_loop().sock_sendall(self._ours, b"c")
+        self._waiting.append((waiting, kind))
+        await asyncio.get_running_loop().sock_sendall(self._ours, _LETTERS[kind])
         return await waiting
 
     def close(self) -> None:
@@ -123,7 +124,7 @@ class Control:
             asyncio.get_running_loop().remove_reader(self._ours)
             self._reading = False
         self.ended.set()
-        for waiting in self._waiting:
+        for waiting, _ in self._waiting:
             if not waiting.done():
                 waiting.set_exception(ControlError("the sandbox has ended"))
                 with contextlib.suppress(ControlError):  # seen, even if the asker was cancelled meanwhile

@@ -2,7 +2,8 @@
 
 * a raw TCP port for each database cluster;
 * an HTTP port for each origin, which lets named path prefixes pass (`gate.py`);
-* a CONNECT proxy on 127.0.0.1:3128 for named hosts (`tunnel.py`).
+* a CONNECT proxy on 127.0.0.1:3128 for named hosts (`tunnel.py`);
+* a name server and an address for each name of the list (`names.py`).
 
 The listening sockets are made in the sandbox's network and handed out, so each belongs to one sandbox and needs no
 credentials; in `plain` mode there are none, since a plain process uses the host's network as it is.
@@ -16,6 +17,8 @@ import socket
 from collections.abc import Awaitable, Callable
 
 from localcloud.e2b.isolation.gate import Gate
+from localcloud.e2b.isolation.names import AllowList, Names, NewSocket
+from localcloud.e2b.isolation.outside import Outside
 from localcloud.e2b.isolation.pump import hang_up, pump
 from localcloud.e2b.isolation.tunnel import Tunnel
 from localcloud.e2b.runtime import Egress
@@ -28,8 +31,12 @@ Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 class Gates:
     """The ways out of one sandbox."""
 
-    def __init__(self, egress: Egress) -> None:
+    def __init__(self, egress: Egress, outside: Outside, tell: Callable[[str], None]) -> None:
         self._egress = egress
+        self._outside = outside
+        self._tell = tell
+        self._tunnel = Tunnel(egress.hosts, AllowList(egress.names), outside)
+        self._names: Names | None = None
         self._servers: list[asyncio.Server] = []
         self._gates: list[Gate] = []
         self._calls: set[asyncio.Task[None]] = set()
@@ -37,7 +44,7 @@ class Gates:
     @property
     def ports(self) -> list[int]:
         """The loopback ports that must be listened on inside."""
-        proxy = [PROXY_PORT] if self._egress.hosts else []
+        proxy = [PROXY_PORT] if self._egress.hosts or self._egress.names else []
         return sorted({*self._egress.tcp, *self._egress.http, *proxy})
 
     async def open(self, listeners: dict[int, socket.socket]) -> None:
@@ -51,7 +58,18 @@ class Gates:
             elif port in self._egress.tcp:
                 await self._listen(listener, self._raw(self._egress.tcp[port]))
             else:
-                await self._listen(listener, Tunnel(self._egress.hosts).serve)
+                await self._listen(listener, self._tunnel.serve)
+
+    async def open_names(self, new_socket: NewSocket) -> None:
+        """Let the names of the list exist inside. A sandbox where that fails runs without them, and its log says so."""
+        allowed = AllowList(self._egress.hosts | self._egress.names)
+        if not allowed:
+            return
+        self._names = Names(allowed, self._outside, self._listen, self._tell)
+        try:
+            await self._names.open(new_socket)
+        except (OSError, TimeoutError) as problem:
+            self._tell(f"names cannot be looked up in this sandbox, only the proxy works: {problem or 'no answer'}")
 
     async def _listen(self, listener: socket.socket, serve: Serve) -> None:
         async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -79,6 +97,8 @@ class Gates:
 
     async def close(self) -> None:
         """End all connections and stop listening."""
+        if self._names is not None:
+            await self._names.close()
         for server in self._servers:
             server.close()
         for task in list(self._calls):

@@ -9,7 +9,7 @@ The talk on the socket:
 1. in: one line of JSON, `{"listen": [ports], "argv": [...], "env": {...}, "cwd": "...", "limits": {"nofile": n},
    "adopt": bool}`, with the file descriptor of envd's listening socket attached;
 2. out: `L`, with one listening TCP socket on 127.0.0.1 attached for each port of `listen`, or `E` and a line of reason;
-3. in: `c`, any number of times; out for each: `s` with a fresh unconnected TCP socket attached, or `e`.
+3. in: `c` or `u`, any number of times; out for each: `s` with a fresh TCP (`c`) or UDP (`u`) socket attached, or `e`.
 
 A socket belongs to the network namespace it was made in, wherever it is used: the outside listens and connects inside
 without a single byte passing through this process.
@@ -158,14 +158,14 @@ def serve(control: socket.socket, envd: Envd, wakeup: int) -> None:
         asked = control.recv(256)
         if not asked:
             return
-        for _ in asked:
-            hand_out(control)
+        for letter in asked:
+            hand_out(control, socket.SOCK_DGRAM if letter == ord("u") else socket.SOCK_STREAM)
 
 
-def hand_out(control: socket.socket) -> None:
+def hand_out(control: socket.socket, kind: int) -> None:
     """One fresh socket of this network."""
     try:
-        fresh = socket.socket()
+        fresh = socket.socket(socket.AF_INET, kind)
     except OSError:
         send(control, b"e", [])
         return

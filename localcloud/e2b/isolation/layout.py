@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 
 from embedded import node
 from localcloud.e2b import npm
+from localcloud.e2b.isolation.names import NAME_SERVER
 from localcloud.e2b.isolation.processes import MARK
 from localcloud.e2b.runtime import ENVD
 
@@ -64,7 +65,7 @@ _ETC = {
     "hosts": "127.0.0.1 localhost sandbox\n::1 localhost\n",
     "hostname": "sandbox\n",
     "nsswitch.conf": "passwd: files\ngroup: files\nhosts: files dns\n",
-    "resolv.conf": "",
+    "resolv.conf": f"nameserver {NAME_SERVER}\noptions timeout:6 attempts:2\n",
 }
 
 

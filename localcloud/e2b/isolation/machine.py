@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import socket
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -12,12 +13,14 @@ from typing import Any
 from localcloud.e2b.isolation import inward, layout, leftovers, processes
 from localcloud.e2b.isolation.control import Control, ControlError
 from localcloud.e2b.isolation.egress import Gates
+from localcloud.e2b.isolation.outside import Outside
 from localcloud.e2b.isolation.pump import Stream, hang_up
 from localcloud.e2b.runtime import PREVIEW_PORT, Egress, LaunchError
 
 START_WITHIN = 20.0  # seconds until envd must answer; a loaded machine takes longer than the usual 0.3
 OVERLAY_FAILED = "mount overlay"  # as `stage` words it
 CONNECT_WITHIN = 5.0  # a frozen or swamped sandbox answers no faster than this: counted as a closed port
+log = logging.getLogger("localcloud.e2b")
 _HERE = Path(__file__).resolve().parent
 _LIMITS = {"nofile": 65536, "core": 0, "fsize": 8 << 30, "nproc": 4096}
 
@@ -34,6 +37,7 @@ class Plan:
     env: dict[str, str] = field(default_factory=dict)
     agent: Path | None = None
     copy: bool = False  # /app is a copy of the tree instead of an overlay
+    outside: Outside = field(default_factory=Outside)
 
 
 class Machine:
@@ -48,7 +52,7 @@ class Machine:
         self.envd_socket = self._sockets / "envd.sock"
         self._control = Control()
         self._doors = inward.Doors(self._sockets, self._connect)
-        self._gates = Gates(plan.egress)
+        self._gates = Gates(plan.egress, plan.outside, self._tell)
         self._process: asyncio.subprocess.Process | None = None
         self._top: processes.Identity | None = None
         self._ports: dict[int, int] = {}
@@ -87,6 +91,8 @@ class Machine:
             ports = [] if self._plain else self._gates.ports
             listeners = await self._control.order(self._order(place), listener, len(ports))
             await self._gates.open(dict(zip(ports, listeners, strict=True)))
+        if not self._plain:
+            await self._gates.open_names(self._socket)
         await self._answering()
 
     async def _spawn(self, place: layout.Place) -> None:
@@ -140,21 +146,31 @@ class Machine:
             return ""
         return f"; its last words: {text}" if text else ""
 
-    async def _connect(self, port: int) -> Stream:
-        """A stream to 127.0.0.1:`port` inside. OSError when it cannot be had."""
+    def _tell(self, text: str) -> None:
+        """A line for the sandbox's log, which its `logs` call shows, and for ours."""
+        log.warning("sandbox %s: %s", self.id, text)
+        with contextlib.suppress(OSError), (self.directory / "envd.log").open("a") as file:
+            file.write(f"localcloud: {text}\n")
+
+    async def _socket(self, kind: socket.SocketKind) -> socket.socket:
+        """A fresh socket of the inside network. OSError when it cannot be had."""
         try:
-            async with asyncio.timeout(CONNECT_WITHIN):
-                if self._plain:
-                    return await asyncio.open_connection("127.0.0.1", self._ports.get(port, port))
-                fresh = await self._control.socket()
-                try:
-                    await asyncio.get_running_loop().sock_connect(fresh, ("127.0.0.1", port))
-                    return await asyncio.open_connection(sock=fresh)
-                except BaseException:
-                    fresh.close()
-                    raise
+            return await self._control.socket(kind)
         except ControlError as problem:
             raise ConnectionRefusedError(str(problem)) from problem
+
+    async def _connect(self, port: int) -> Stream:
+        """A stream to 127.0.0.1:`port` inside. OSError when it cannot be had."""
+        async with asyncio.timeout(CONNECT_WITHIN):
+            if self._plain:
+                return await asyncio.open_connection("127.0.0.1", self._ports.get(port, port))
+            fresh = await self._socket(socket.SOCK_STREAM)
+            try:
+                await asyncio.get_running_loop().sock_connect(fresh, ("127.0.0.1", port))
+                return await asyncio.open_connection(sock=fresh)
+            except BaseException:
+                fresh.close()
+                raise
 
     def port_socket(self, port: int) -> Path:
         if not self.alive:
