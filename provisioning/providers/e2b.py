@@ -34,6 +34,7 @@ MAX_LIFETIME = 3600  # seconds; the smallest plan's limit
 _SANDBOX_ID = re.compile(r"[a-z0-9]{1,64}\Z")
 _DOMAIN = re.compile(r"[A-Za-z0-9.-]{1,200}(:[0-9]{1,5})?\Z")
 _REGISTRY_HOSTS = ("registry.npmjs.org",)
+_NEON_HOSTS = "*.neon.tech"  # each database has a host of its own below it, not known yet when the sandbox is made
 _ANYWHERE = "0.0.0.0/0"
 
 e2b_cap.install()
@@ -116,6 +117,18 @@ def egress(extra: tuple[str, ...] = ()) -> list[str]:
     return [*sorted(hosts - {""}), *_REGISTRY_HOSTS, *extra]
 
 
+def egress_here() -> list[str]:
+    """What a sandbox on this machine asks for beyond the usual: the real vendors its app speaks to by itself.
+
+    Only names: they are looked up and dialled outside. A vendor that this machine plays needs none.
+    """
+    names = [] if is_loopback(settings.NEON_API_URL) else [_NEON_HOSTS]
+    capture = urlsplit(settings.POSTHOG_HOST)
+    if capture.hostname and not is_loopback(settings.POSTHOG_HOST):
+        names.append(capture.hostname if capture.port in (None, 443) else f"{capture.hostname}:{capture.port}")
+    return names
+
+
 async def allow_database(sandbox: e2b.AsyncSandbox, host: str) -> None:
     """Let the sandbox reach its database; does nothing where the sandbox is on this machine."""
     if is_loopback(settings.E2B_API_URL):
@@ -148,9 +161,8 @@ class Sandbox(Step):
 
     async def create(self, order: Order) -> Made:
         total = 300.0  # the first one on a machine waits for its files; the leg shows as slow meanwhile
-        network: SandboxNetworkOpts | None = None
-        if not self.local:
-            network = {"allow_out": egress(), "deny_out": [_ANYWHERE]}
+        allowed = egress_here() if self.local else egress()
+        network: SandboxNetworkOpts | None = {"allow_out": allowed, "deny_out": [_ANYWHERE]} if allowed else None
         async with _spoken(Verb.CREATE, "create_sandbox", total):
             sandbox = await e2b.AsyncSandbox.create(
                 template=settings.E2B_TEMPLATE,
