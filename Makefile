@@ -50,3 +50,7 @@ test: check ## every check and every test
 .PHONY: bench
 bench: .venv/dev.stamp ## measure what the promises rest on, each against something in the same run
 	@for file in bench/*.py; do echo "== $$file"; PYTHONPATH=. $(BIN)/python $$file || exit 1; done
+
+.PHONY: screenshots
+screenshots: .venv/dev.stamp ## take the screenshots of the documents anew, from a real installation (needs Chromium)
+	@PYTHONPATH=. $(BIN)/python docs/screenshots.py
