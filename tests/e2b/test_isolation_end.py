@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import sys
 from pathlib import Path
 
+import aiohttp
 import pytest
 
 from localcloud.e2b import runtime
 from localcloud.e2b.isolation import processes
+from localcloud.e2b.startup import StartCommand
 from tests.fixtures.machines import Machines, run, serve
 
 pytestmark = [
@@ -135,6 +138,46 @@ async def test_envd_comes_back_when_it_dies(machines: Machines) -> None:
     os.kill(inner, signal.SIGKILL)
     assert (await run(machine, "echo back")).output == "back\n"
     assert machine.alive
+
+
+async def test_what_envd_had_started_ends_with_it_and_the_start_command_gets_its_port_back(machines: Machines) -> None:
+    machine = await machines.make()
+    server = "require('http').createServer((_, answer) => answer.end(String(process.pid))).listen(+process.env.PORT)"
+    app = json.dumps({"name": "app", "scripts": {"dev": f'node -e "{server}"'}})
+    where = "/app" if machine.mode != "plain" else str(machine.directory / "app")
+    await run(machine, f"cat > {where}/package.json <<'X'\n{app}\nX\n{DETACHED}")
+    command = StartCommand(machine.envd_socket)
+    command.start()
+    try:
+        first = await _page(machine)
+        before = everyone(machine)
+        survivors = {one for one in before if b"inner.py" in _line(one.pid) or b"bwrap" in _line(one.pid)}
+        os.kill(next(one.pid for one in before if _is_envd(one.pid)), signal.SIGKILL)
+        assert await gone(before - survivors)
+        assert await _page(machine, other_than=first) != first
+        assert machine.alive
+        assert "Error" not in (machine.directory / "home" / ".mk0r" / "dev-server.log").read_text()
+    finally:
+        await command.stop()
+
+
+async def _page(machine: runtime.Runtime, other_than: str = "") -> str:
+    """What the start command's server answers, once it does."""
+    connector = aiohttp.UnixConnector(path=str(machine.port_socket(5173)), force_close=True)
+    async with asyncio.timeout(20), aiohttp.ClientSession(connector=connector) as session:
+        while True:
+            try:
+                async with session.get("http://app/") as answer:
+                    said = await answer.text()
+                if said != other_than:
+                    return said
+            except aiohttp.ClientError:
+                pass
+            await asyncio.sleep(0.05)
+
+
+def _line(pid: int) -> bytes:
+    return Path(f"/proc/{pid}/cmdline").read_bytes()
 
 
 def _is_envd(pid: int) -> bool:

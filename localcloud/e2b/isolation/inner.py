@@ -11,6 +11,10 @@ The talk on the socket:
 2. out: `L`, with one listening TCP socket on 127.0.0.1 attached for each port of `listen`, or `E` and a line of reason;
 3. in: `c` or `u`, any number of times; out for each: `s` with a fresh TCP (`c`) or UDP (`u`) socket attached, or `e`.
 
+An envd that ends by itself takes down with it whatever it started, as a service manager would: nobody could list or
+signal those processes any more, and a server among them would keep its port from its successor. Then envd starts anew.
+Where orphans cannot be found (a plain process on a system without /proc), the sandbox ends instead.
+
 A socket belongs to the network namespace it was made in, wherever it is used: the outside listens and connects inside
 without a single byte passing through this process.
 """
@@ -18,6 +22,7 @@ without a single byte passing through this process.
 from __future__ import annotations
 
 import array
+import contextlib
 import json
 import os
 import resource
@@ -92,6 +97,8 @@ class Envd:
     """The daemon, started again when it ends by itself."""
 
     def __init__(self, order: dict, listener: int) -> None:  # type: ignore[type-arg]
+        # In a pid namespace that holds nothing but this sandbox; there we are its first process, or bwrap's child.
+        self.alone = not order["adopt"] and os.getpid() <= 2
         self.argv, self.environment, self.cwd = order["argv"], order["env"], order["cwd"]
         self.limits = order["limits"]
         self.listener = listener
@@ -128,6 +135,43 @@ class Envd:
     def ended(self) -> None:
         self.pid = 0
         self.due = time.monotonic() + RESTART_PAUSE
+        sys.stderr.write("envd ended by itself; what it had started ends too, then it starts anew\n")
+        sys.stderr.flush()
+        if self.alone:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(-1, signal.SIGKILL)  # all of the namespace but its first process and this one
+        else:
+            end_descendants()
+
+
+def descendants() -> list[int]:
+    """Everything below this process, which is the parent of all orphans here."""
+    children: dict[int, list[int]] = {}
+    for entry in os.listdir("/proc"):  # noqa: PTH208
+        with contextlib.suppress(OSError, ValueError):
+            pid = int(entry)
+            with open(f"/proc/{pid}/stat") as file:  # noqa: PTH123
+                state, parent = file.read().rpartition(")")[2].split()[:2]
+            if state not in "ZX":
+                children.setdefault(int(parent), []).append(pid)
+    found = list(children.get(os.getpid(), []))
+    for pid in found:
+        found += children.get(pid, [])
+    return found
+
+
+def end_descendants() -> None:
+    """Kill everything below, again until nobody is left who could have forked meanwhile."""
+    if not os.path.isdir("/proc/self"):  # noqa: PTH112
+        raise SystemExit("envd ended, and what it had started cannot be found here")
+    for _ in range(50):
+        found = descendants()
+        if not found:
+            return
+        for pid in found:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(0.02)
 
 
 def reap(envd: Envd) -> None:
