@@ -36,7 +36,11 @@ ProviderName = Literal["neon", "resend", "github", "posthog", "e2b"]
 Number = Annotated[int, Field(ge=0)]
 MAX_TEXT = 20_000  # characters of one string of an event; longer ones are cut with a note
 MAX_INPUT = 4_000  # characters of one string of a tool's input
+MAX_OUTPUT = 12_000  # characters of a tool's answer
+MAX_SUMMARY = 160  # characters of the line that says what a tool does
+MAX_NOTICE = 1_000
 MAX_EVENT = 60_000  # characters of a whole event as JSON
+_LIMITS = {"agent.tool": MAX_INPUT, "agent.result": MAX_OUTPUT, "notice": MAX_NOTICE}
 _RING_SECONDS = 1.0
 
 
@@ -143,6 +147,7 @@ class VersionCreated(_Data):
     number: Number
     sha: str
     message: str
+    title: str = ""  # what the app calls itself, where it has a name
 
 
 class TurnFinished(_FromLog):
@@ -247,10 +252,13 @@ def _next_seq(session_id: UUID) -> int:
 
 def _cut(event_type: str, payload: object) -> dict[str, Any]:
     """Bound every string of a payload, and the payload as a whole."""
-    limit = MAX_INPUT if event_type == "agent.tool" else MAX_TEXT
-    stored = clip_data(payload, limit)
-    if not isinstance(stored, dict):
+    if not isinstance(payload, dict):
         raise TypeError("an event's payload is a mapping")
+    if len(summary := str(payload.get("summary", ""))) > MAX_SUMMARY and event_type == "agent.tool":
+        payload = payload | {"summary": summary[: MAX_SUMMARY - 1] + "…"}
+    stored = clip_data(payload, _LIMITS.get(event_type, MAX_TEXT))
+    if not isinstance(stored, dict):
+        raise TypeError("a mapping stays one")
     if (size := weight(stored)) > MAX_EVENT and "input" in stored:
         stored["input"] = {"…": f"{size} characters, too long to show"}
     return stored

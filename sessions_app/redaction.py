@@ -1,34 +1,52 @@
 """Taking known secret values out of text before anybody else gets to read it (I-15).
 
 Redaction is by value: the values are known, so no pattern has to guess what looks like a secret. Each value is also
-looked for as it appears in a URL, in a JSON string and in Base64, which is how tools usually print it.
+looked for as tools usually print it: in a URL, in JSON (also JSON within JSON), in hexadecimal, and in Base64 of a
+longer text that holds it, wherever in there it begins. Redact first and cut afterwards: half a secret is not found.
 """
 
 from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from urllib.parse import quote
 
 DOTS = "•••"
 MIN_LENGTH = 8  # shorter values occur in ordinary text
+_ESCAPE = re.compile(r"%[0-9A-F]{2}")
 
 
 def spellings(values: Iterable[str]) -> list[str]:
     """Every way the values may be written, longest first, so that no longer one is cut by a shorter one."""
     found: set[str] = set()
     for value in values:
-        if len(value) < MIN_LENGTH:
-            continue
-        found |= {
-            value,
-            quote(value, safe=""),
-            json.dumps(value)[1:-1],
-            json.dumps(value, ensure_ascii=False)[1:-1],
-            base64.b64encode(value.encode()).decode().rstrip("="),
-        }
+        if len(value) >= MIN_LENGTH:
+            found |= _spellings(value)
     return sorted(found, key=len, reverse=True)
+
+
+@lru_cache(maxsize=512)
+def _spellings(value: str) -> frozenset[str]:
+    raw = value.encode("utf-8", "replace")
+    in_urls = {quote(raw, safe=safe) for safe in ("", "/", "!'()*~")}
+    in_json = {json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1]}
+    return frozenset(
+        {value, raw.hex(), raw.hex().upper(), *in_urls, *in_json, *_base64(raw)}
+        | {_ESCAPE.sub(lambda escape: escape[0].lower(), each) for each in in_urls}
+        | {json.dumps(each)[1:-1] for each in in_json}
+    )
+
+
+def _base64(raw: bytes) -> Iterator[str]:
+    """The characters of Base64 that `raw` alone decides, for each of the three places it may begin at in a group."""
+    for encode in (base64.b64encode, base64.urlsafe_b64encode):
+        yield encode(raw).decode().rstrip("=")
+        for before in range(3):
+            text = encode(bytes(before) + raw).decode()
+            yield text[-(-before * 8 // 6) : (before + len(raw)) * 8 // 6]
 
 
 def redact(text: str, values: Iterable[str]) -> str:

@@ -94,11 +94,12 @@ def versions_state(session: Session) -> dict[str, Any]:
     """The versions alone, with what undo and redo can do."""
     versions = list(session.versions.select_related("turn").order_by("number"))
     line = history.fold(versions)
-    return {
+    state = {
         "versions": [version_state(version, session.head) for version in versions],
         "can_undo": line.undo is not None,
         "can_redo": line.redo is not None,
     }
+    return cast("dict[str, Any]", redact_data(state, spellings(events.secrets_of(session))))
 
 
 def clone(session: Session) -> dict[str, str]:

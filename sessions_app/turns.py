@@ -17,6 +17,7 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 from sessions_app import events, history, limits
 from sessions_app.errors import BadPrompt, Busy, Closed, NotFound
 from sessions_app.models import Session, Turn, Version
+from sessions_app.redaction import redact
 
 MAX_PROMPT = 20_000  # characters
 ACTIVE = (Turn.State.QUEUED, Turn.State.RUNNING)
@@ -31,7 +32,8 @@ def turn_submit(session: Session, prompt: str) -> Turn:
     """
     from sessions_app import tasks
 
-    prompt = _checked_prompt(prompt)
+    # What is kept holds no secret that is known by now; a title cut from it could no longer be redacted (I-15).
+    prompt = redact(_checked_prompt(prompt), events.secrets_of(session))
     with transaction.atomic():
         session = _locked(session)
         _require_idle(session)

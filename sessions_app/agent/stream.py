@@ -4,7 +4,8 @@ Shape of the lines as version 2.1.330 writes them with `--verbose --include-part
 object with a `uuid`; `stream_event` lines carry pieces of a message as they arrive (`api_message_id` says of which); an
 `assistant` line then repeats one whole content block, so its text is taken only as far as the pieces did not bring it;
 `user` lines carry tool results; `result` is the last word. Lines that are not JSON, and kinds not known here, are
-counted and passed over: a new kind of line must never end a turn.
+counted and passed over: a new kind of line must never end a turn. Nothing is cut to size here: the event log does that
+once secrets are out, since half a secret would not be found.
 """
 
 from __future__ import annotations
@@ -15,8 +16,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sessions_app.agent.summaries import tool_summary
-
-_MAX_OUTPUT = 12_000  # characters of a tool's answer that are kept; the event log cuts further if it must
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +139,7 @@ class Parser:
         for block in _mappings(_mapping(data, "message").get("content")):
             if block.get("type") == "tool_result":
                 self._gap = False
-                output = _clip("\n".join(_texts(block.get("content"))))
+                output = "\n".join(_texts(block.get("content")))
                 ok = not block.get("is_error")
                 step.events.append(
                     ("agent.result", {"id": _string(block, "tool_use_id")[:200], "ok": ok, "output": output})
@@ -168,7 +167,7 @@ def _result(data: dict[str, Any]) -> Result:
 
 def _retry_cause(data: dict[str, Any]) -> str:
     status = data.get("error_status")
-    return f"status {status}" if isinstance(status, int) else _string(data, "error")[:100] or "no connection"
+    return f"status {status}" if isinstance(status, int) else _string(data, "error") or "no connection"
 
 
 def _mapping(data: dict[str, Any], name: str) -> dict[str, Any]:
@@ -193,10 +192,3 @@ def _texts(content: object) -> Iterator[str]:
         yield content
     for block in _mappings(content):
         yield _string(block, "text") if block.get("type") == "text" else f"[{_string(block, 'type') or 'data'}]"
-
-
-def _clip(text: str) -> str:
-    if len(text) <= _MAX_OUTPUT:
-        return text
-    head, tail = _MAX_OUTPUT * 3 // 4, _MAX_OUTPUT // 4
-    return f"{text[:head]}\n… {len(text) - head - tail:,} characters left out …\n{text[-tail:]}"

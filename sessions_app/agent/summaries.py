@@ -6,7 +6,6 @@ import difflib
 from collections.abc import Callable
 from typing import Any
 
-_MAX = 160
 _DIFF_LINES = 2_000  # beyond that, comparing line by line costs more than the figure is worth
 
 
@@ -22,9 +21,8 @@ def tool_summary(name: str, arguments: dict[str, Any], cwd: str) -> str:
 
 
 def _line(text: str) -> str:
-    """`text` on one line of bounded length."""
-    flat = " ".join(text.split())
-    return flat if len(flat) <= _MAX else flat[: _MAX - 1] + "…"
+    """`text` on one line; the event log cuts it to length, once secrets are out."""
+    return " ".join(text.split())
 
 
 def _text(arguments: dict[str, Any], *names: str) -> str:
