@@ -39,20 +39,20 @@ def _link(source: str, target: str) -> None:
         shutil.copy2(source, target)
 
 
+def copy_project(tree: Path, target: Path) -> Path:
+    """A project of its own at `target`: the starter's files as they are now, packages shared with `tree`."""
+    shutil.copytree(STARTER, target, ignore=shutil.ignore_patterns("node_modules", ".env", "dist"))
+    packages = shutil.ignore_patterns(".vite", ".vite-temp")
+    modules = target / "node_modules"
+    shutil.copytree(tree / "node_modules", modules, symlinks=True, ignore=packages, copy_function=_link)
+    return target
+
+
 @pytest.fixture
 def make_project(starter_tree: Path, tmp_path: Path) -> Callable[[str], Path]:
     """Makes a project of its own from the starter; packages are shared by hard link, our files are copies."""
 
-    def make(name: str = "app") -> Path:
-        target = tmp_path / name
-        shutil.copytree(STARTER, target, ignore=shutil.ignore_patterns("node_modules", ".env", "dist"))
-        packages = shutil.ignore_patterns(".vite", ".vite-temp")
-        shutil.copytree(
-            starter_tree / "node_modules", target / "node_modules", symlinks=True, ignore=packages, copy_function=_link
-        )
-        return target
-
-    return make
+    return lambda name="app": copy_project(starter_tree, tmp_path / name)
 
 
 @pytest.fixture(scope="session")

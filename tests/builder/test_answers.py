@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from localcloud.anthropic.conversation import Turn, read_turn
+from localcloud.anthropic.conversation import read_turn
 from localcloud.anthropic.planner import answer
 from tests.builder.conftest import run_node, type_check
 
@@ -260,10 +260,8 @@ def test_hostile_words_stay_words_in_every_language_of_the_app(app: Path) -> Non
     options = ", ".join(f"“{words}”" for words in HOSTILE[:6])
     agent = Agent(app)
     agent.turn(
-
-            f"A list of “{HOSTILE[0]}” called “{HOSTILE[2]} {HOSTILE[3]}” with {labels}; "
-            f"“{HOSTILE[1]}” ({options}); mail me for each new one; paid yes/no"
-
+        f"A list of “{HOSTILE[0]}” called “{HOSTILE[2]} {HOSTILE[3]}” with {labels}; "
+        f"“{HOSTILE[1]}” ({options}); mail me for each new one; paid yes/no"
     )
     assert type_check(app) == ""
     built = run_node(app, "node_modules/vite/bin/vite.js", "build", "--outDir", "dist/client", "--logLevel", "error")
@@ -271,20 +269,15 @@ def test_hostile_words_stay_words_in_every_language_of_the_app(app: Path) -> Non
     page = (app / "dist" / "client" / "index.html").read_text()
     assert "alert(1)" not in page.split("<title>")[0]
     assert "<script>alert" not in page
-    sql = app / "server" / "migrations" / "001_list_script_script_alert_1_script_scripts.sql"
     names = [path.name for path in (app / "server" / "migrations").glob("*.sql")]
-    assert names, sql
+    assert names
     assert all(name.replace("_", "").removesuffix(".sql").isalnum() for name in names)
-    assert not any("$(touch" in command.replace("'", "") and "'" not in command for command in agent.commands)
 
 
 def test_side_questions_of_the_agent_are_answered_in_words() -> None:
-    assert answer(Turn("Write a title for this conversation")).calls == ()
-    summary = answer(
-        Turn(
-            "Your task is to create a detailed summary of the conversation so far",
-            tools=frozenset({"Bash", "Read", "Write", "Edit"}),
-        )
-    )
-    assert summary.calls == ()
-    assert "summary" in summary.text
+    asked = {"messages": [{"role": "user", "content": "Write a title for this conversation"}]}
+    assert answer(read_turn(asked)).calls == ()
+    summary = "Your task is to create a detailed summary of the conversation so far"
+    step = answer(read_turn({"messages": [{"role": "user", "content": summary}], "tools": TOOLS}))
+    assert step.calls == ()
+    assert "<summary>" in step.text

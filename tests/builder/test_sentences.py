@@ -89,7 +89,8 @@ PHRASINGS: dict[str, Callable[[str, list[Wanted]], str]] = {
         f"Database of {plural(noun)} with columns {_listed([_in_parentheses(f) for f in fields])}"
     ),
     "for each": lambda noun, fields: (
-        f"I'd like to log my {plural(noun)}. For each {noun} I want to note {_listed([_in_parentheses(f) for f in fields])}."
+        f"I'd like to log my {plural(noun)}. "
+        f"For each {noun} I want to note {_listed([_in_parentheses(f) for f in fields])}."
     ),
 }
 
@@ -211,10 +212,8 @@ def test_a_confirmation_without_an_address_adds_one_to_the_form() -> None:
 
 def test_order_total_search_and_colours_are_read() -> None:
     spec = read(
-
-            "Expenses with amount in € and date, sorted by date descending, with a "
-            "search box. Show the total of the amounts. Make it green, dark mode."
-
+        "Expenses with amount in € and date, sorted by date descending, with a "
+        "search box. Show the total of the amounts. Make it green, dark mode."
     )
     assert (spec.sort.field, spec.sort.descending) == ("date", True)
     assert spec.totals == ("amount",)

@@ -1,10 +1,25 @@
+import { readdirSync, statSync } from 'node:fs'
+import { join } from 'node:path'
 import { getRequestListener } from '@hono/node-server'
 import type { Plugin, ViteDevServer } from 'vite'
 
 type App = { fetch: (request: Request) => Response | Promise<Response> }
 
+/** Changes whenever a file of the server half is written, made or removed. */
+function stamp(server: ViteDevServer): string {
+  const folder = join(server.config.root, 'server')
+  const names = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.ts'))
+  return names.map((name) => `${name}:${statSync(join(folder, name), { throwIfNoEntry: false })?.mtimeMs}`).join()
+}
+
+let seen = ''
+
 async function answer(server: ViteDevServer, request: Request): Promise<Response> {
   try {
+    // The watcher tells of changes too, but may be late or miss one of two writes in the same moment.
+    const now = stamp(server)
+    if (now !== seen) server.environments.ssr.moduleGraph.invalidateAll()
+    seen = now
     const module = await server.ssrLoadModule('/server/app.ts')
     return await (module.default as App).fetch(request)
   } catch (problem) {
