@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,40 @@ def refusals(environment: Mapping[str, str]) -> list[str]:
     if environment.get("ANTHROPIC_API_KEY") and public and "localhost" not in public and not budget:
         found.append("A real ANTHROPIC_API_KEY on a public address needs a limit: set MK0R_BUDGET_USD.")
     return found
+
+
+def isolation_refusal(environment: Mapping[str, str], mode: str) -> str | None:
+    """Why a real model may not drive the sandboxes of this machine in `mode`, as `cloud.json` names it; None if it may.
+
+    A model server on this machine that wants no key counts as the person's own affair.
+    """
+    if mode != "plain" or environment.get("MK0R_ALLOW_UNISOLATED", "").lower() in {"1", "true", "yes", "on"}:
+        return None
+    if "e2b" not in {vendor.name for vendor in local_vendors(environment)}:
+        return None
+    address = environment.get("ANTHROPIC_BASE_URL", "")
+    if not environment.get("ANTHROPIC_API_KEY") and (not address or is_this_machine(address)):
+        return None
+    cause = "ANTHROPIC_API_KEY" if environment.get("ANTHROPIC_API_KEY") else "ANTHROPIC_BASE_URL"
+    return (
+        f"{cause} is set, but nothing isolates sandboxes on this machine: a real model would run its commands as your "
+        "user, with your files. Install bubblewrap or allow user namespaces, set E2B_API_KEY for sandboxes in E2B's "
+        "cloud, or set MK0R_ALLOW_UNISOLATED=1 to allow it as it is."
+    )
+
+
+def is_this_machine(url: str) -> bool:
+    """Whether an address leads to loopback."""
+    host = (urlsplit(url).hostname or "").lower()
+    return host in {"localhost", "::1"} or host.endswith(".localhost") or host.startswith("127.")
+
+
+def isolation_words(mode: str) -> str:
+    """The isolation mode of `cloud.json` for a person."""
+    return {
+        "plain": "plain processes, not isolated",
+        "none": "none can be started (MK0R_ISOLATION asks for what does not work here)",
+    }.get(mode, f"isolated by {mode}")
 
 
 def cloud_environment(cloud: Mapping[str, Any], local: list[Vendor]) -> dict[str, str]:

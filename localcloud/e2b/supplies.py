@@ -1,7 +1,8 @@
 """What sandboxes boot from, made ready in the background: the isolation in use, the starter project, the agent's CLI.
 
-How far that is stands in `<cloud directory>/progress.json`, `{what: percent}`, for whoever shows it to a person, and in
-the note of the `/_cloud/` page.
+Which isolation it is goes into `cloud.json` as `isolation` once it is known: a mode, or `none` with the reason in
+`isolation_trouble` when the one asked for does not work. How far the rest is stands in
+`<cloud directory>/progress.json`, `{what: percent}`, for whoever shows it to a person, and in the note of the `/_cloud/` page.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
+from localcloud.announcement import announce
 from localcloud.cloud import Cloud
 from localcloud.e2b import runtime, tree
 
@@ -74,11 +76,25 @@ class Supplies:
     async def mode(self) -> str:
         """The isolation in use. Raises `runtime.LaunchError` when the one asked for does not work here."""
         if self._mode is None or _failed(self._mode):
-            wanted, directory = self._cloud.config.isolation, self._cloud.directory / "sandboxes"
-            self._mode = asyncio.create_task(runtime.detect(wanted, directory))
-        mode = await asyncio.shield(self._mode)
-        self._isolation = ISOLATION.get(mode, "")
-        return mode
+            self._mode = asyncio.create_task(self._settle())
+        return await asyncio.shield(self._mode)
+
+    async def _settle(self) -> str:
+        extra = self._cloud.extra
+        try:
+            mode = await runtime.detect(self._cloud.config.isolation, self._cloud.directory / "sandboxes")
+        except runtime.LaunchError as problem:
+            extra |= {"isolation": "none", "isolation_trouble": str(problem)}
+            raise
+        else:
+            extra["isolation"] = mode
+            extra.pop("isolation_trouble", None)
+            self._isolation = ISOLATION[mode]
+            return mode
+        finally:
+            # Before the listener is there nothing is announced, and afterwards no more.
+            if self._cloud.config.announcement.exists() and not self._cloud.stopping.is_set():
+                announce(self._cloud)
 
     async def tree(self, template: str) -> Path | None:
         """The starter project of a template, waiting until it is ready; None for an empty `/app`.

@@ -28,7 +28,7 @@ from mk0r.local.installation import (
     open_directory,
     write_private,
 )
-from mk0r.vendors import cloud_environment, local_vendors, refusals
+from mk0r.vendors import cloud_environment, isolation_refusal, isolation_words, local_vendors, refusals
 
 ROOT = Path(__file__).resolve().parents[2]
 _READY_SECONDS = 60
@@ -107,10 +107,13 @@ class Up:
         self._start_postgres(ports)
         cloud = self._start_localcloud(ports, fingerprint) if self.local else None
         self._migrate()
+        isolation = self._isolation() if any(vendor.name == "e2b" for vendor in self.local) else ""
         self._start_web(ports, fingerprint, cloud)
         say(f"\n  mk0r is up after {time.monotonic() - began:.1f} s:  {self.environment['PUBLIC_URL']}\n")
         for vendor in self.local:
             say(f"  {vendor.label:<10} local   (real with {vendor.key})")
+        if isolation:
+            say(f"  sandboxes: {isolation_words(isolation)}")
         if cloud:
             say(f"\n  Look behind it: {cloud.get('operator_login_url', cloud['base_url'] + '/_cloud/')}")
         say("  Ctrl-C stops everything. Logs are in " + str(self.var / "log") + "\n")
@@ -156,6 +159,23 @@ class Up:
             child.start()
         self._wait_for(child, lambda: state.exists())
         return dict(json.loads(state.read_text()))
+
+    def _isolation(self) -> str:
+        """How localcloud keeps sandboxes apart, once it has found out. Raises `NotStarted` where that is not enough."""
+        found: dict[str, Any] = {}
+
+        def known() -> bool:
+            with contextlib.suppress(OSError, ValueError):
+                found.update(json.loads((self.var / "cloud.json").read_text()))
+            return "isolation" in found
+
+        self._wait_for(self.children[-1], known)
+        mode = str(found["isolation"])
+        if problem := isolation_refusal(self.environment, mode):
+            raise NotStarted(problem)
+        if mode == "none":
+            say(f"No sandbox can be started: {found.get('isolation_trouble', '')}")
+        return mode
 
     def _start_web(self, ports: Ports, fingerprint: str, cloud: dict[str, Any] | None) -> None:
         self.environment.setdefault("PUBLIC_URL", f"http://localhost:{ports.web}")

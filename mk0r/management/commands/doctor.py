@@ -15,7 +15,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
 from django.db import DatabaseError, connection
 
-from mk0r.vendors import VENDORS, Vendor, refusals
+from mk0r.vendors import VENDORS, Vendor, isolation_refusal, isolation_words, refusals
 
 _SECONDS = 10.0
 # A cheap read that only a valid key may make. PostHog's capture key can only write: there, reachability is all.
@@ -51,7 +51,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Print what was found; exit with 1 when a part is not well."""
-        findings = [_database(), *asyncio.run(_vendors())]
+        findings = [_database(), *asyncio.run(_vendors()), *_sandboxes()]
         problems = refusals(_environment())
         if options["json"]:
             self.stdout.write(json.dumps({"findings": [asdict(f) for f in findings], "refusals": problems}))
@@ -91,6 +91,20 @@ def _database() -> Finding:
             "database", "", ok=False, said=str(error).strip(), next="Check DATABASE_URL; `make run` starts one."
         )
     return Finding("database", "", ok=True, said=f"PostgreSQL {row[0]}")
+
+
+def _sandboxes() -> list[Finding]:
+    """How the sandboxes of this machine are kept apart, as localcloud found out; nothing where they are E2B's."""
+    if not any(vendor.name == "e2b" and _is_local(vendor) for vendor in VENDORS):
+        return []
+    try:
+        cloud = json.loads((settings.MK0R_VAR / "cloud.json").read_text())
+        mode = str(cloud["isolation"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return []  # localcloud does not run, which its vendors' lines say, or is still finding out
+    environment = {**_environment(), "MK0R_ALLOW_UNISOLATED": "1" if settings.MK0R_ALLOW_UNISOLATED else ""}
+    problem = isolation_refusal(environment, mode) or str(cloud.get("isolation_trouble", ""))
+    return [Finding("sandboxes", "local", ok=not problem, said=isolation_words(mode), next=problem)]
 
 
 async def _vendors() -> list[Finding]:
