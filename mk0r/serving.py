@@ -28,7 +28,7 @@ BODY_CAPS = {
     b"/gateway/mail/": 10 * MEGABYTE,
 }
 _LINGER_SECONDS = 2  # how long a refused client may go on sending, so that it reads our answer instead of a reset
-WEBSOCKET_MESSAGE_CAP = 1024 * 1024  # larger frames end the socket; from 64 kB on the consumer answers with an error
+WEBSOCKET_MESSAGE_CAP = 1024 * 1024  # larger frames end the socket; from 256 kB on the consumer answers with an error
 
 
 def body_cap(path: bytes) -> int:

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from sessions_app.errors import Refused
 
-MAX_FRAME = 64 * 1024  # bytes
+MAX_FRAME = 256 * 1024  # bytes; the longest prompt, every character of it escaped as two \uXXXX, fits
 
 
 class BadFrame(Refused):
