@@ -19,7 +19,7 @@ from provisioning import services as provisioning
 from sessions_app import events
 from sessions_app.errors import Forbidden, NotFound
 from sessions_app.models import Session, Turn
-from sessions_app.slugs import slug_for
+from sessions_app.slugs import has_shape, slug_for
 from sessions_app.state import session_state
 from sessions_app.turns import (
     ACTIVE,
@@ -96,7 +96,7 @@ def session_current(visitor: Visitor | None) -> Session | None:
 
 def session_for(visitor: Visitor | None, slug: str) -> Session | None:
     """The visitor's session of that slug in any state; None when there is none or it is somebody else's (I-23)."""
-    if visitor is None:
+    if visitor is None or not has_shape(slug):
         return None
     return Session.objects.filter(slug=slug, visitor_hash=visitor.hash).first()
 

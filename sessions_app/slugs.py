@@ -49,9 +49,14 @@ def slug_for(session_id: UUID) -> str:
     return body + _tag(body)
 
 
+def has_shape(slug: str) -> bool:
+    """Whether it could be a slug at all. What has not may hold anything, such as a NUL, which no query takes."""
+    return bool(_SHAPE.match(slug))
+
+
 def verify(slug: str) -> bool:
     """Whether this installation made the slug. Any other text, of any length, is simply False."""
-    return bool(_SHAPE.match(slug)) and hmac.compare_digest(slug[_BODY:], _tag(slug[:_BODY]))
+    return has_shape(slug) and hmac.compare_digest(slug[_BODY:], _tag(slug[:_BODY]))
 
 
 def verify_name(name: str) -> bool:

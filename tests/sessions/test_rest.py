@@ -47,7 +47,7 @@ async def test_a_session_looks_the_same_to_a_stranger_as_one_that_does_not_exist
 ) -> None:
     bodies = set()
     for client in (ben.client(), AsyncClient()):
-        for slug in (session.slug, "aaaaaaaaaaaa", "not-a-slug"):
+        for slug in (session.slug, "aaaaaaaaaaaa", "not-a-slug", "%00"):
             url = f"/api/sessions/{slug}{path}"
             response = await getattr(client, method)(url, **_body(method, path))
             assert response.status_code == 404
