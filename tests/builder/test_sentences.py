@@ -222,6 +222,13 @@ def test_order_total_search_and_colours_are_read() -> None:
     assert [item.name for item in spec.fields] == ["amount", "date"]
 
 
+def test_a_yes_no_at_the_end_of_a_sentence_ends_it() -> None:
+    spec = read("A todo list with task and done yes/no. Search. Make it green.")
+    assert [(item.name, item.type) for item in spec.fields] == [("task", "text"), ("done", "boolean")]
+    assert spec.search
+    assert spec.accent == "green"
+
+
 def test_a_field_may_be_called_like_a_wish() -> None:
     spec = read("Lamps with name, light (yes/no), search term, colour (red, green or blue), total (number)")
     assert [item.name for item in spec.fields] == ["name", "light", "search_term", "colour", "total"]

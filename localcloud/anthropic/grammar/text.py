@@ -27,7 +27,7 @@ _YES_NO = re.compile(
     re.IGNORECASE,
 )
 _BULLET = re.compile(r"^[ \t]*(?:[-*•–—]|\d{1,2}[.)])[ \t]+", re.MULTILINE)
-_ABBREVIATIONS = re.compile(r"\b(?:e\.g|i\.e|z\.\s?b|p\.\s?ex|p\.\s?ej|etc|incl|approx|vs|no|nr)\.", re.IGNORECASE)
+_ABBREVIATIONS = re.compile(r"\b(?:e\.g|i\.e|z\.\s?b|p\.\s?ex|p\.\s?ej|etc|incl|approx|vs)\.", re.IGNORECASE)
 
 
 @dataclass(slots=True)

@@ -134,7 +134,7 @@ _SEARCH = re.compile(
     rf"\s+|,\s*)(?:(?:a|an|the|it|be|to|eine?|une?|una?|el|la|le|die)\s+){{0,5}}(?:{_SEARCH_WORD})\b"
     r"(?:[ -]?(?:box|bar|field|function|feature|for|by|through|in|over|the|them|"
     r"list|it|all|by name)){0,5}(?=\s*(?:[.;,]|\band\b|$))|"
-    r"\bsearch[ -](?:box|bar|function)\b|\bsearchable\b",
+    rf"\bsearch[ -](?:box|bar|function)\b|\bsearchable\b|(?:^|(?<=[.;] ))(?:{_SEARCH_WORD})(?=\s*(?:[.;,]|$))",
     re.IGNORECASE,
 )
 _DARK = r"dark|light|dunkle?[nmrs]?|helle?[nmrs]?|sombre|claire?|oscur[oa]|clar[oa]"
