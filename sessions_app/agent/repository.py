@@ -7,6 +7,8 @@ committed is looked for in the index itself. The push token exists in the enviro
 
 from __future__ import annotations
 
+import html
+import re
 import shlex
 from dataclasses import dataclass
 
@@ -37,6 +39,8 @@ _SETTINGS = {
 }
 # Asked for by git only when it has to log in; the token is never an argument and never in a file.
 _CREDENTIALS = '!f() { test "$1" = get && echo username=mk0r && echo "password=$MK0R_GIT_TOKEN"; }; f'
+_TITLE = re.compile(r"<title[^>]*>([^<]{1,400})</title>", re.IGNORECASE)
+_STARTER_TITLE = "Your app"  # of sandbox/app/index.html
 _EXCLUDED = ("node_modules/", ".env", ".env.*", "!.env.example", "!.env.sample", "!.env.template")
 
 
@@ -108,6 +112,16 @@ class Repository:
         await self._git("update-ref", f"refs/heads/{BRANCH}", sha)
         await self._git("symbolic-ref", "HEAD", f"refs/heads/{BRANCH}")
         return sha
+
+    async def title(self, tree: str) -> str:
+        """What the app in `tree` calls itself in its page, on one line; empty when it has not been given a name."""
+        try:
+            page = await self._shell(f"{_git('cat-file', 'blob', f'{tree}:index.html')} | head -c 20000")
+        except GitFailed:
+            return ""
+        found = _TITLE.search(page)
+        title = " ".join(html.unescape(found[1]).split()) if found else ""
+        return "" if title == _STARTER_TITLE else title
 
     async def has(self, name: str) -> bool:
         """Whether the object is here."""

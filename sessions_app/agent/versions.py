@@ -24,6 +24,7 @@ from sessions_app.redaction import redact
 log = logging.getLogger(__name__)
 
 MAX_MESSAGE = 120
+MAX_TITLE = 80
 
 
 async def commit(turn: Turn, repository: Repository, starter: str) -> Version | None:
@@ -47,7 +48,7 @@ async def commit(turn: Turn, repository: Repository, starter: str) -> Version | 
         session=session, kind=Version.Kind.TURN, sha=sha, tree=staged.tree, turn=turn,
         message=_message(turn.prompt, secrets),
     )  # fmt: skip
-    return await db(_record, version)
+    return await db(_record, version, await _title(repository, staged.tree, secrets))
 
 
 async def restore(session: Session, version: Version) -> Version | None:
@@ -81,7 +82,8 @@ async def _restore(session: Session, version: Version, repository: Repository) -
         session=session, kind=Version.Kind.RESTORE, sha=sha, tree=version.tree, message=message,
         restores=version.number,
     )  # fmt: skip
-    recorded = await db(_record, made)
+    secrets = await db(events.secrets_of, session)
+    recorded = await db(_record, made, await _title(repository, made.tree, secrets))
     if lockfile_changed:
         try:
             await repository.install()
@@ -131,15 +133,23 @@ def _last(session: Session) -> Version | None:
     return session.versions.order_by("-number").first()
 
 
-def _record(version: Version) -> Version:
+async def _title(repository: Repository, tree: str, secrets: list[str]) -> str:
+    """The app's own name, which the session is then listed by; a page that names a secret has none."""
+    title = redact(await repository.title(tree), secrets)
+    return title if len(title) <= MAX_TITLE else title[: MAX_TITLE - 1] + "…"
+
+
+def _record(version: Version, title: str) -> Version:
     """Number the version, make it current and announce it, in one transaction."""
     with transaction.atomic():
         session = Session.objects.select_for_update(no_key=True).get(pk=version.session_id)
         last = _last(session)
         version.number = last.number + 1 if last else 1
         version.save()
-        Session.objects.filter(pk=session.pk).update(head=version.number)
-        data = {"number": version.number, "sha": version.sha, "message": version.message}
+        session.title = title or session.title
+        session.head = version.number
+        session.save(update_fields=["head", "title"])
+        data = {"number": version.number, "sha": version.sha, "message": version.message, "title": title}
         events.append(session.pk, "version.created", data)
     return version
 

@@ -94,7 +94,7 @@ function versionCreated(log, data, at) {
     number: value, sha: text(data.sha), message: text(data.message), kind: text(data.kind) || 'turn', turn,
     restores: number(data.restores), at,
   };
-  return { ...log, versions: [...log.versions, version] };
+  return { ...log, versions: [...log.versions, version], title: text(data.title) || log.title };
 }
 
 function noticed(log, data, at, seq) {

@@ -34,7 +34,7 @@ function versionsOf(state) {
 }
 
 function titleOf(state, turns) {
-  const told = (state.meta?.title ?? '').trim();
+  const told = (state.log.title || (state.meta?.title ?? '')).trim();
   const first = (turns[0]?.prompt ?? '').trim().split('\n')[0];
   return told || first || 'New app';
 }

@@ -24,7 +24,8 @@ KINDS = [
 PASSWORD = "canary-password-0123456789"
 NAMES = ["DATABASE_URL", "NEON_HOST", "NEON_ROLE_PASSWORD", "GITHUB_REPO", "VITE_POSTHOG_KEY"]
 PROBLEM = {
-    "reason": "rate_limited", "message": "Resend refused a sending key: too many requests (429).", "retryable": True,
+    "reason": "rate_limited", "retryable": True,
+    "message": "Resend refused a sending key: too many requests (429). The app works, but sends no mail.",
     "next": "Press Retry in a minute; the other services stay as they are.", "reference": "a1b2",
 }  # fmt: skip
 ORIGINS = {"posthog": "", "github": "https://github.invalid/mk0r", "neon": "", "resend": "", "e2b": ""}

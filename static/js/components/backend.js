@@ -15,7 +15,7 @@ function why(leg, act) {
   const next = error.next || (error.retryable === false ? '' : 'Press Retry to try it again; the other services stay as they are.');
   return html`<div class="back-why" role="alert" data-provider=${leg.provider}>${glyph('failed')}
     <div><p><b>${error.message || `${vendor.name} could not be made.`}</b></p>
-      <p>${vendor.without} ${next} ${error.reference ? html`<span class="mono tiny">ref ${error.reference}</span>` : nothing}</p></div>
+      <p>${error.message ? '' : vendor.without} ${next} ${error.reference ? html`<span class="mono tiny">ref ${error.reference}</span>` : nothing}</p></div>
     <span class="btns"><button class="btn btn-main" type="button" @click=${() => act.retry(leg.provider)}>${icon('reload')} Retry ${vendor.name}</button></span></div>`;
 }
 
