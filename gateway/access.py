@@ -6,6 +6,7 @@ import base64
 import binascii
 
 from django.http import HttpRequest
+from django.utils import timezone
 
 from sessions_app.database import in_database
 from sessions_app.models import Session
@@ -43,4 +44,6 @@ def session_of_owner(token: str) -> Session | None:
     if not token or "\0" in token:
         return None
     session = resolve_gateway_token(token) or resolve_session_key(token)
-    return session if session is not None and session.state == Session.State.OPEN else None
+    if session is None or session.state != Session.State.OPEN or session.expires_at <= timezone.now():
+        return None
+    return session

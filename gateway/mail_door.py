@@ -22,6 +22,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Sum
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 
 from gateway.access import bearer
@@ -41,7 +42,12 @@ DEADLINE = 30.0  # seconds for one exchange with the vendor
 _PASSED_ON = ("idempotency-key", "x-batch-validation")
 _PASSED_BACK = ("retry-after", "ratelimit-limit", "ratelimit-remaining", "ratelimit-reset")
 _PAGE = ("limit", "after", "before")
-_CONTACT = re.compile(r"[A-Za-z0-9._%+@-]{1,254}\Z")
+# An id or an address; never a dot segment, which would climb to another of the vendor's lists.
+_CONTACT = re.compile(r"(?:[A-Za-z0-9_-]{1,100}|[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9.-]{1,253})\Z")
+# `address` or `Name <address>`, written so that no two readers find different addresses in it.
+_SENDER = re.compile(
+    r"""\s*(?:(?:"[^"\\<>@\x00-\x1f]*"|[^"<>@,;:\x00-\x1f]*)<([^\s<>@,;:"]+@[^\s<>@,;:"]+)>|([^\s<>@,;:"]+@[^\s<>@,;:"]+))\s*\Z"""
+)
 _CREATE = ("email", "first_name", "last_name", "unsubscribed", "properties")
 
 
@@ -51,6 +57,10 @@ class _Refused(Exception):
     def __init__(self, status: int, name: str, message: str) -> None:
         super().__init__(message)
         self.response = JsonResponse({"statusCode": status, "name": name, "message": message}, status=status)
+
+
+class _Unsent(_Refused):
+    """The vendor was not reached, so nothing can have come of the request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,13 +113,14 @@ async def _send(request: HttpRequest, path: str) -> HttpResponse:
         recipients = sum(_check(mail) for mail in mails)
         sent = await _reserve(session, recipients)
         passed = {name: request.headers[name][:300] for name in _PASSED_ON if name in request.headers}
-        taken = False
+        # Only what the vendor refused is taken back: a mail whose fate is unknown, as when the caller hangs up, counts.
         try:
             answer = await _exchange("POST", path, key=key, body=body, headers=passed)
-            taken = answer.status < 300
-        finally:
-            if not taken:
-                await asyncio.shield(_release(sent))
+        except _Unsent:
+            await _release(sent)
+            raise
+        if 400 <= answer.status < 500:
+            await _release(sent)
         return answer.response()
     except _Refused as refused:
         return refused.response
@@ -122,14 +133,15 @@ def _check(mail: object) -> int:
     domain = parseaddr(settings.RESEND_FROM)[1].rpartition("@")[2].lower()
     sender = mail.get("from")
     if sender is not None:  # a missing one is for the vendor to complain about
-        address = parseaddr(sender)[1] if isinstance(sender, str) else ""
-        if address.count("@") != 1 or address.rpartition("@")[2].lower() != domain:
+        match = _SENDER.match(sender) if isinstance(sender, str) and len(sender) <= 500 else None
+        if match is None or (match[1] or match[2]).rpartition("@")[2].lower() != domain:
             raise _Refused(403, "validation_error", f"Mail from this app must be sent from an address at {domain}.")
-    count = 0
-    for member in ("to", "cc", "bcc"):
-        given = mail.get(member)
-        count += len(given) if isinstance(given, list) else int(bool(given))
-    return max(count, 1)
+    given = [each for member in ("to", "cc", "bcc") for each in _listed(mail.get(member))]
+    return max(sum(max(each.count("@"), 1) if isinstance(each, str) else 1 for each in given), 1)
+
+
+def _listed(given: object) -> list[object]:
+    return given if isinstance(given, list) else [given] if given else []
 
 
 @in_database
@@ -163,6 +175,7 @@ def _admit(key: str) -> Session:
             resource__provider="resend",
             resource__state=Resource.State.READY,
             resource__session__state=Session.State.OPEN,
+            resource__session__expires_at__gt=timezone.now(),
         )
         .first()
     )
@@ -279,6 +292,9 @@ async def _exchange(method: str, path: str, *, key: str, body: object, headers: 
                 if len(raw) > MAX_ANSWER:
                     raise _Refused(502, "application_error", "The mail service's answer is too large.")
             answer = json.loads(raw or b"{}")
+    except aiohttp.ClientConnectorError:
+        log.warning("gateway.mail_unreachable error=ClientConnectorError")
+        raise _Unsent(502, "application_error", "The mail service could not be reached.") from None
     except TimeoutError:
         raise _Refused(504, "application_error", "The mail service did not answer in time.") from None
     except (aiohttp.ClientError, OSError, ValueError, RecursionError) as error:

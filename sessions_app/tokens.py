@@ -13,6 +13,7 @@ import hmac
 import re
 
 from django.conf import settings
+from django.utils import timezone
 
 from sessions_app.models import Session
 
@@ -32,7 +33,7 @@ def session_key(session: Session) -> str:
 
 
 def gateway_token(session: Session) -> str:
-    """What the session's sandbox shows at the gateway. Worth nothing once the session is not open."""
+    """What the session's sandbox shows at the gateway. Worth nothing once the session has ended or expired."""
     return f"{_GATEWAY_PREFIX}{session.slug}_{_derive('gateway', session)}"
 
 
@@ -50,8 +51,11 @@ def resolve_session_key(token: str) -> Session | None:
 
 
 def resolve_gateway_token(token: str) -> Session | None:
-    """The open session whose gateway token this is, or None. Compares in constant time."""
+    """The open session whose gateway token this is, or None. Compares in constant time.
+
+    The token's lease is the session's own: it is dead from then on, whoever is late in ending the session (I-12).
+    """
     session = _find(token, _GATEWAY_PREFIX)
-    if session is None or session.state != Session.State.OPEN:
+    if session is None or session.state != Session.State.OPEN or session.expires_at <= timezone.now():
         return None
     return session if hmac.compare_digest(token, gateway_token(session)) else None

@@ -1,0 +1,35 @@
+"""A session's tokens live as long as its lease, whoever is late in ending it (I-12)."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from sessions_app import tokens
+from sessions_app.models import Session
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def test_the_gateway_token_is_dead_once_the_session_has_expired(session: Session) -> None:
+    token = tokens.gateway_token(session)
+    assert tokens.resolve_gateway_token(token) == session
+    Session.objects.filter(pk=session.pk).update(expires_at=timezone.now() - timedelta(seconds=1))
+    assert tokens.resolve_gateway_token(token) is None
+
+
+def test_raising_the_generation_revokes_both_tokens(session: Session) -> None:
+    token, key = tokens.gateway_token(session), tokens.session_key(session)
+    Session.objects.filter(pk=session.pk).update(key_generation=2)
+    assert tokens.resolve_gateway_token(token) is None
+    assert tokens.resolve_session_key(key) is None
+
+
+def test_one_token_never_passes_for_the_other(session: Session) -> None:
+    token, key = tokens.gateway_token(session), tokens.session_key(session)
+    for forged in (token.replace("mk0rgw_", "mk0r_"), key, token.upper(), token + "\n", " " + token):
+        assert tokens.resolve_gateway_token(forged) is None
+    for forged in (key.replace("mk0r_", "mk0rgw_"), token, key.upper(), key + "\n"):
+        assert tokens.resolve_session_key(forged) is None
