@@ -2,7 +2,8 @@
 
 Which isolation it is goes into `cloud.json` as `isolation` once it is known: a mode, or `none` with the reason in
 `isolation_trouble` when the one asked for does not work. How far the rest is stands in
-`<cloud directory>/progress.json`, `{what: percent}`, for whoever shows it to a person, and in the note of the `/_cloud/` page.
+`<cloud directory>/progress.json`, `{what: percent}`, for whoever shows it to a person, and in the note of
+the `/_cloud/` page.
 """
 
 from __future__ import annotations
