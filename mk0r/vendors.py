@@ -101,6 +101,23 @@ def isolation_words(mode: str) -> str:
     }.get(mode, f"isolated by {mode}")
 
 
+def is_local(vendor: Vendor, settings: Any) -> bool:
+    """Whether the product's settings point `vendor` at this machine."""
+    return is_this_machine(str(getattr(settings, next(iter(vendor.addresses)))))
+
+
+def configured(settings: Any) -> dict[str, str]:
+    """The product's settings as the start judges them: a stand-in's key is not a key, loopback is no public address."""
+    values = {
+        "PUBLIC_URL": settings.PUBLIC_URL if settings.IS_PUBLIC else "",
+        "MK0R_BUDGET_USD": str(settings.MK0R_BUDGET_USD or ""),
+    }
+    for vendor in VENDORS:
+        if not is_local(vendor, settings):
+            values[vendor.key] = str(getattr(settings, vendor.key, ""))
+    return values
+
+
 def cloud_environment(cloud: Mapping[str, Any], local: list[Vendor]) -> dict[str, str]:
     """Settings that point `local` vendors at the localcloud described by its `cloud.json`."""
     base, keys = str(cloud["base_url"]), cloud["keys"]

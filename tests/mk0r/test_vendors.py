@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+
 from mk0r.vendors import cloud_environment, local_vendors, refusals
 
 ALL_REAL = {
@@ -50,3 +55,10 @@ def test_local_vendors_get_the_address_and_the_key_of_localcloud() -> None:
         "NEON_API_KEY": "k",
         "NEON_API_URL": "http://127.0.0.1:8001/neon/api/v2",
     }
+
+
+def test_web_itself_refuses_what_cannot_work(settings: Any) -> None:
+    settings.PUBLIC_URL, settings.IS_PUBLIC, settings.MK0R_BUDGET_USD = "https://apps.example.com", True, 0.0
+    settings.ANTHROPIC_BASE_URL, settings.ANTHROPIC_API_KEY = "https://api.anthropic.com", "sk-ant-real"
+    with pytest.raises(CommandError, match="MK0R_BUDGET_USD"):
+        call_command("web")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import sys
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -15,7 +14,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
 from django.db import DatabaseError, connection
 
-from mk0r.vendors import VENDORS, Vendor, isolation_refusal, isolation_words, refusals
+from mk0r.vendors import VENDORS, Vendor, configured, is_local, isolation_refusal, isolation_words, refusals
 
 _SECONDS = 10.0
 # A cheap read that only a valid key may make. PostHog's capture key can only write: there, reachability is all.
@@ -52,7 +51,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Print what was found; exit with 1 when a part is not well."""
         findings = [_database(), *asyncio.run(_vendors()), *_sandboxes()]
-        problems = refusals(_environment())
+        problems = refusals(configured(settings))
         if options["json"]:
             self.stdout.write(json.dumps({"findings": [asdict(f) for f in findings], "refusals": problems}))
         else:
@@ -65,20 +64,6 @@ class Command(BaseCommand):
                 self.stdout.write(f"FAIL {problem}")
         if problems or not all(found.ok for found in findings):
             sys.exit(1)
-
-
-def _environment() -> dict[str, str]:
-    """The settings as the start would judge them: a stand-in's key is not a key."""
-    values = {"PUBLIC_URL": os.environ.get("PUBLIC_URL", ""), "MK0R_BUDGET_USD": str(settings.MK0R_BUDGET_USD or "")}
-    for vendor in VENDORS:
-        if not _is_local(vendor):
-            values[vendor.key] = str(getattr(settings, vendor.key, ""))
-    return values
-
-
-def _is_local(vendor: Vendor) -> bool:
-    host = urlsplit(getattr(settings, next(iter(vendor.addresses)))).hostname or ""
-    return host in {"127.0.0.1", "localhost", "::1"}
 
 
 def _database() -> Finding:
@@ -95,14 +80,14 @@ def _database() -> Finding:
 
 def _sandboxes() -> list[Finding]:
     """How the sandboxes of this machine are kept apart, as localcloud found out; nothing where they are E2B's."""
-    if not any(vendor.name == "e2b" and _is_local(vendor) for vendor in VENDORS):
+    if not any(vendor.name == "e2b" and is_local(vendor, settings) for vendor in VENDORS):
         return []
     try:
         cloud = json.loads((settings.MK0R_VAR / "cloud.json").read_text())
         mode = str(cloud["isolation"])
     except (OSError, ValueError, KeyError, TypeError):
         return []  # localcloud does not run, which its vendors' lines say, or is still finding out
-    environment = {**_environment(), "MK0R_ALLOW_UNISOLATED": "1" if settings.MK0R_ALLOW_UNISOLATED else ""}
+    environment = {**configured(settings), "MK0R_ALLOW_UNISOLATED": "1" if settings.MK0R_ALLOW_UNISOLATED else ""}
     problem = isolation_refusal(environment, mode) or str(cloud.get("isolation_trouble", ""))
     return [Finding("sandboxes", "local", ok=not problem, said=isolation_words(mode), next=problem)]
 
@@ -115,7 +100,7 @@ async def _vendors() -> list[Finding]:
 async def _vendor(client: httpx.AsyncClient, vendor: Vendor) -> Finding:
     setting, path, header, form = _PROBES[vendor.name]
     base, key = str(getattr(settings, setting)), str(getattr(settings, vendor.key))
-    where = "local" if _is_local(vendor) else "real"
+    where = "local" if is_local(vendor, settings) else "real"
     if not key:
         return Finding(vendor.label, where, ok=False, said="no key", next=f"Set {vendor.key}, or run `make run`.")
     headers = {header: form.format(key)} if header else {}

@@ -5,14 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
+
+from mk0r.vendors import configured, refusals
 
 
 class Command(BaseCommand):
     help = "Serve mk0r over HTTP and WebSocket (Daphne)."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Run until SIGINT or SIGTERM."""
+        """Run until SIGINT or SIGTERM; refuses settings that cannot work together."""
+        if problems := refusals(configured(settings)):
+            raise CommandError("\n".join(problems))
         from mk0r.serving import serve  # installs Twisted's reactor, so not before this command is chosen
 
         from mk0r.asgi import application  # isort: skip

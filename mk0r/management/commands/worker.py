@@ -6,14 +6,19 @@ import asyncio
 import signal
 from typing import Any
 
-from django.core.management.base import BaseCommand
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from mk0r.vendors import configured, refusals
 
 
 class Command(BaseCommand):
     help = "Run jobs: provisioning, turns, teardown, sweep (Procrastinate)."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Run until SIGINT or SIGTERM; jobs in hand get ten seconds."""
+        """Run until SIGINT or SIGTERM, jobs in hand get ten seconds; refuses settings that cannot work together."""
+        if problems := refusals(configured(settings)):
+            raise CommandError("\n".join(problems))
         asyncio.run(_work())
 
 
