@@ -28,7 +28,7 @@ from mk0r.local.installation import (
     open_directory,
     write_private,
 )
-from mk0r.vendors import cloud_environment, isolation_refusal, isolation_words, local_vendors, refusals
+from mk0r.vendors import VENDORS, cloud_environment, isolation_refusal, isolation_words, local_vendors, refusals
 
 ROOT = Path(__file__).resolve().parents[2]
 _READY_SECONDS = 60
@@ -40,12 +40,25 @@ class NotStarted(Exception):
 
 
 def read_environment() -> dict[str, str]:
-    """The process's environment over the checkout's `.env` file."""
+    """The process's environment over the checkout's `.env` file, with what `NAME_FILE` names read into `NAME`.
+
+    Raises:
+        NotStarted: such a file cannot be read.
+    """
     kept = dict(os.environ)
     environ.Env.read_env(ROOT / ".env", overwrite=False)
     merged = dict(os.environ)
     os.environ.clear()
     os.environ.update(kept)
+    names = {"DATABASE_URL", "CHANNEL_REDIS_URL", "SECRET_KEY", "MK0R_ENCRYPTION_KEYS"}
+    for vendor in VENDORS:
+        names |= {vendor.key, *vendor.addresses}
+    for name in sorted(names):
+        if (path := merged.get(f"{name}_FILE")) and not merged.get(name):
+            try:
+                merged[name] = Path(path).read_text().strip()
+            except OSError as error:
+                raise NotStarted(f"{name}_FILE names {path}, which cannot be read: {error.strerror}.") from error
     return merged
 
 
