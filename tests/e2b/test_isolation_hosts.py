@@ -7,6 +7,7 @@ import json
 import socket
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
 
 import pytest
 
@@ -17,6 +18,8 @@ from localcloud.e2b.isolation.outside import Outside, PrivateAddressError, Unkno
 from localcloud.e2b.isolation.pump import Stream
 from localcloud.e2b.isolation.tunnel import Tunnel
 from localcloud.e2b.runtime import Egress, Runtime
+from tests.conftest import missing
+from tests.fixtures.cloud import CloudUnderTest
 from tests.fixtures.machines import Machines, run
 
 DATABASE, CAPTURE = "ep-cool-1.us-east-2.aws.neon.tech", "us.i.posthog.com"
@@ -316,3 +319,17 @@ def test_the_list_is_exact_names_and_what_lies_below_a_suffix() -> None:
 def test_a_create_names_hosts_and_its_addresses_mean_nothing() -> None:
     body = {"templateID": "base", "network": {"allowOut": ["*.neon.tech", CAPTURE, "10.0.0.0/8", "8.8.8.8", 5, "a b"]}}
     assert requests.wanted(body, default_seconds=1, key=None).hosts == {"*.neon.tech", CAPTURE}
+
+
+@pytest.mark.isolation
+async def test_a_create_through_the_sdk_brings_its_names_along(cloud: CloudUnderTest, make_sandbox: Any) -> None:
+    sandbox = await make_sandbox(network={"allow_out": ["*.neon.tech"], "deny_out": ["0.0.0.0/0"]})
+    if json.loads((cloud.var / "cloud.json").read_text())["isolation"] == "plain":
+        missing("namespaces")
+    script = "require('dns').lookup(process.argv[1], (error, address) => console.log(error ? error.code : address))"
+    unlisted = await sandbox.commands.run(f'node -e "{script}" unlisted.example')
+    assert unlisted.stdout == "ENOTFOUND\n"
+    # A listed name is looked up outside: how that ends depends on this machine's network, but not on the sandbox's.
+    listed = await sandbox.commands.run(f'node -e "{script}" no-such-name.neon.tech', timeout=60)
+    assert listed.stdout in ("ENOTFOUND\n", "EAI_AGAIN\n", "127.1.0.1\n")
+    assert (await sandbox.commands.run("cat /etc/resolv.conf")).stdout.startswith("nameserver 127.0.0.53\n")
