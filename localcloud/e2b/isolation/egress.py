@@ -82,7 +82,9 @@ class Gates:
                 self._calls.discard(task)
                 writer.close()
 
-        self._servers.append(await asyncio.start_server(answer, sock=listener))
+        server = await asyncio.start_server(answer, sock=listener, start_serving=False)
+        self._servers.append(server)  # before the next wait, so that whatever comes it is closed in the end
+        await server.start_serving()
 
     def _raw(self, target: int) -> Serve:
         async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -71,13 +71,14 @@ class Names:
         self._admitting: dict[str, asyncio.Task[int]] = {}
         self._told: set[str] = set()
         self._asked: set[asyncio.Task[None]] = set()
+        self._socket: socket.socket | None = None
         self._server: asyncio.Task[None] | None = None
 
     async def open(self, new_socket: NewSocket) -> None:
         """Begin to answer. Raises OSError and TimeoutError: then no name exists inside."""
         self._new_socket = new_socket
-        server = await self._bound(socket.SOCK_DGRAM, NAME_SERVER, 53)
-        self._server = asyncio.create_task(self._serve(server))
+        self._socket = await self._bound(socket.SOCK_DGRAM, NAME_SERVER, 53)
+        self._server = asyncio.create_task(self._serve(self._socket))
 
     async def _bound(self, kind: socket.SocketKind, address: str, port: int) -> socket.socket:
         assert self._new_socket is not None  # noqa: S101 - set by `open` before anything asks
@@ -94,19 +95,18 @@ class Names:
 
     async def _serve(self, server: socket.socket) -> None:
         loop = asyncio.get_running_loop()
-        with server:
-            while True:
-                try:
-                    packet, asker = await loop.sock_recvfrom(server, 4097)
-                except OSError:  # an asker was gone before its answer came
-                    await asyncio.sleep(0.01)
-                    continue
-                question = dns.read(packet)
-                if question is None or len(self._asked) >= MOST_ASKED:
-                    continue
-                task = asyncio.create_task(self._answer(server, question, asker))
-                self._asked.add(task)
-                task.add_done_callback(self._asked.discard)
+        while True:
+            try:
+                packet, asker = await loop.sock_recvfrom(server, 4097)
+            except OSError:  # an asker was gone before its answer came
+                await asyncio.sleep(0.01)
+                continue
+            question = dns.read(packet)
+            if question is None or len(self._asked) >= MOST_ASKED:
+                continue
+            task = asyncio.create_task(self._answer(server, question, asker))
+            self._asked.add(task)
+            task.add_done_callback(self._asked.discard)
 
     async def _answer(self, server: socket.socket, question: dns.Question, asker: tuple[str, int]) -> None:
         code, address = dns.NO_SUCH_NAME, None
@@ -172,3 +172,5 @@ class Names:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        if self._socket is not None:
+            self._socket.close()
