@@ -27,8 +27,8 @@ export default function App() {
   }, [])
 
   return (
-    <Page title=%%TITLE_ATTR%%>
-      <div className="sheet mx-auto grid max-w-sm gap-4 p-4">
+    <Page narrow title=%%TITLE_ATTR%%>
+      <div className="sheet grid gap-4 p-4">
         <div className="rounded-md bg-well px-4 py-3 text-right">
           <p className="num min-h-6 text-ink-3">{state.story}</p>
           <output aria-live="polite" aria-label=%%RESULT_ATTR%% className="num block text-[2.25rem] leading-tight font-semibold">

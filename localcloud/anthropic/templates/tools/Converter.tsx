@@ -24,8 +24,8 @@ export default function App() {
   const result = value.trim() === '' || !Number.isFinite(number) ? null : Number(convert(number, from, to).toPrecision(8))
 
   return (
-    <Page title=%%TITLE_ATTR%%>
-      <div className="sheet mx-auto grid max-w-md gap-4 p-5">
+    <Page narrow title=%%TITLE_ATTR%%>
+      <div className="sheet grid gap-4 p-5">
         <Input label=%%VALUE_ATTR%% inputMode="decimal" value={value} error={result === null && value.trim() !== '' ? '0–9' : undefined} onChange={(event) => setValue(event.target.value)} />
         <div className="grid grid-cols-2 gap-3">
           <Select label=%%FROM_ATTR%% options={names} value={from} onChange={(event) => setFrom(event.target.value)} />

@@ -9,8 +9,8 @@ export default function App() {
   }, [])
 
   return (
-    <Page title=%%TITLE_ATTR%%>
-      <div className="sheet mx-auto grid max-w-sm gap-5 p-6 text-center">
+    <Page narrow title=%%TITLE_ATTR%%>
+      <div className="sheet grid gap-5 p-6 text-center">
         <output aria-live="polite" aria-label=%%TITLE_ATTR%% className="num text-[4.5rem] leading-none font-semibold">{count}</output>
         <div className="flex justify-center gap-2">
           <Button aria-label=%%DOWN_ATTR%% onClick={() => setCount(count - 1)}>−</Button>

@@ -35,8 +35,8 @@ export default function App() {
   }
 
   return (
-    <Page title=%%TITLE_ATTR%%>
-      <div className="sheet mx-auto grid max-w-md gap-5 p-6 text-center">
+    <Page narrow title=%%TITLE_ATTR%%>
+      <div className="sheet grid gap-5 p-6 text-center">
         <output aria-label=%%TITLE_ATTR%% className="num text-[3.5rem] leading-none font-semibold">{clock(elapsed)}</output>
         <div className="flex justify-center gap-2">
           <Button kind="primary" onClick={toggle}>{since === null ? %%START_STRING%% : %%PAUSE_STRING%%}</Button>

@@ -38,8 +38,8 @@ export default function App() {
   }
 
   return (
-    <Page title=%%TITLE_ATTR%%>
-      <div className="sheet mx-auto grid max-w-md gap-5 p-6 text-center">
+    <Page narrow title=%%TITLE_ATTR%%>
+      <div className="sheet grid gap-5 p-6 text-center">
         <output aria-label=%%TITLE_ATTR%% className="num text-[4rem] leading-none font-semibold">{clock(left)}</output>
         <progress className="h-1.5 w-full accent-(--accent-fill)" aria-label=%%TITLE_ATTR%% max={length || 1} value={length - left} />
         {left <= 0 && length > 0 ? <Notice tone="good">%%DONE%%</Notice> : null}

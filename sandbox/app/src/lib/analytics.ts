@@ -10,11 +10,13 @@ const store = globalThis as { analyticsStarted?: boolean }
 export function startAnalytics(): void {
   if (!key || store.analyticsStarted) return
   store.analyticsStarted = true
+  const kept = storageWorks()
   posthog.init(key, {
     api_host: host || 'https://us.i.posthog.com',
     defaults: '2025-11-30',
     // Both need storage that a cross-site frame may not have.
-    persistence: storageWorks() ? 'localStorage' : 'memory',
+    persistence: kept ? 'localStorage' : 'memory',
+    bootstrap: kept ? undefined : { distinctID: crypto.randomUUID?.() ?? `visit-${Math.random()}` },
     disable_session_recording: true,
     disable_surveys: true,
     capture_pageview: false,
