@@ -14,6 +14,8 @@ import shutil
 import tempfile
 from collections.abc import AsyncIterator
 from typing import IO, BinaryIO, cast
+from uuid import UUID
+from weakref import WeakValueDictionary
 
 import aiohttp
 from django.conf import settings
@@ -23,7 +25,8 @@ from django.views.decorators.csrf import csrf_exempt
 
 from gateway.access import basic_password, session_of_owner
 from gateway.clients import client
-from gateway.git_inspect import Forbidden, inspect
+from gateway.git_inspect import inspect
+from gateway.git_process import Forbidden
 from gateway.pktline import BadFraming, Push, read_push, refusal
 from provisioning.models import Resource
 from sessions_app import events
@@ -39,6 +42,8 @@ DEADLINE = 300.0  # seconds for the whole exchange with the upstream
 _PIECE = 64 * 1024
 _IN_MEMORY = 1_000_000
 _HOLDING = asyncio.Semaphore(4)  # pushes looked at at a time in one process; each may hold git processes and a file
+# A session's pushes wait for each other before they wait for a place, so that no session takes all of them.
+_pushing: WeakValueDictionary[UUID, asyncio.Lock] = WeakValueDictionary()
 _SERVICES = {"git-upload-pack", "git-receive-pack"}
 
 
@@ -83,7 +88,7 @@ async def receive_pack(request: HttpRequest, slug: str) -> HttpResponseBase:
         session, remote = await _admit(request, slug, "POST")
         if request.headers.get("content-encoding", "identity") != "identity":
             raise _Answer(415, "A push must not be compressed as a whole.")
-        async with _HOLDING:
+        async with _pushing.setdefault(session.pk, asyncio.Lock()), _HOLDING:
             with await _spooled(request, MAX_PUSH, on_disk=True) as body:
                 return await _push(request, session, remote, body)
     except _Answer as answer:

@@ -4,66 +4,30 @@ The pack is indexed in a bare repository of its own that first fetched what the 
 against that), so nothing is judged by parsing packs ourselves. New commits must not hold `.github/workflows`: that is
 code that would run elsewhere with the repository's rights. No new object, whatever its kind, may hold a secret.
 
-Everything here is hostile: names, sizes and counts are bounded, the whole has a deadline, and git runs without the
-machine's configuration, without hooks, and with the platform's credential in its environment only.
+Everything here is hostile: names, sizes and counts are bounded, the whole has a deadline, trees that two readers could
+read differently are refused (`--strict`), and git runs as `git_process` says.
 """
 
 from __future__ import annotations
 
 import asyncio
-import base64
-import os
 import tempfile
-from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
+from gateway.git_process import Forbidden, Git, environment
 from gateway.pktline import Push
+from sessions_app.redaction import spellings
 
 DEADLINE = 120.0  # seconds for the whole inspection
 MAX_OBJECTS = 200_000
 MAX_BLOB = 100_000_000  # bytes unpacked; the vendor refuses larger files as well
 MAX_UNPACKED = 1_000_000_000  # bytes of all new objects together
 WORKFLOWS = ".github/workflows"
-_PIECE = 1_000_000
-_REAP_SECONDS = 0.5
-
-
-class Forbidden(Exception):
-    """The push may not go through. `reason` stands beside each ref, the text is what a person reads."""
-
-    def __init__(self, reason: str, explanation: str) -> None:
-        super().__init__(explanation)
-        self.reason = reason
-
-
-def environment(credential: str) -> dict[str, str]:
-    """Variables for a git that talks to the remote as the platform and to nobody else's configuration."""
-    basic = base64.b64encode(f"x-access-token:{credential}".encode()).decode()
-    settings = {
-        "http.extraHeader": f"Authorization: Basic {basic}",
-        "http.followRedirects": "false",
-        "credential.helper": "",
-        "core.hooksPath": os.devnull,
-        "core.bigFileThreshold": "8m",
-        "pack.threads": "1",
-        "gc.auto": "0",
-        "protocol.allow": "never",
-        "protocol.https.allow": "always",
-        "protocol.http.allow": "always",
-    }
-    env = {
-        "PATH": os.environ.get("PATH", os.defpath),
-        "HOME": os.devnull,
-        "GIT_CONFIG_NOSYSTEM": "1",
-        "GIT_CONFIG_GLOBAL": os.devnull,
-        "GIT_TERMINAL_PROMPT": "0",
-        "GIT_CONFIG_COUNT": str(len(settings)),
-    }
-    for index, (key, value) in enumerate(settings.items()):
-        env |= {f"GIT_CONFIG_KEY_{index}": key, f"GIT_CONFIG_VALUE_{index}": value}
-    return env
+MAX_TREE = 20_000_000  # bytes of one directory
+_TREE = b"40000"
+_MATTERING = {b".github", b"workflows"}
 
 
 async def inspect(push: Push, body: BinaryIO, *, remote: str, credential: str, secrets: Sequence[str]) -> None:
@@ -73,6 +37,9 @@ async def inspect(push: Push, body: BinaryIO, *, remote: str, credential: str, s
         Forbidden: it may not go through.
     """
     tips = sorted({command.new for command in push.commands if command.new})
+    names = "\n".join(command.ref for command in push.commands).encode()
+    if any(needle in names for needle in _needles(secrets)):
+        raise _secret("the name of a branch or tag")
     if not tips:
         return
     try:
@@ -92,7 +59,7 @@ async def _inspect(
     env: dict[str, str],
     secrets: Sequence[str],
 ) -> None:
-    git = _Git(where, env)
+    git = Git(where, env)
     object_format = "sha256" if len(tips[0]) == 64 else "sha1"
     await git.run("init", "-q", "--bare", f"--object-format={object_format}", ".")
     # A deletion is no pack; a new tip the remote already has sends an empty one.
@@ -103,7 +70,13 @@ async def _inspect(
     if body.read(4) == b"PACK":
         body.seek(push.pack_at)
         await git.run(
-            "index-pack", "--stdin", "--fix-thin", f"--max-input-size={200_000_000}", stdin=body, failing="bad pack"
+            "index-pack",
+            "--stdin",
+            "--fix-thin",
+            "--strict",
+            f"--max-input-size={200_000_000}",
+            stdin=body,
+            failing="bad pack",
         )
     new = ["--stdin", "--not", "--glob=refs/upstream/*"]
     asked = "\n".join(tips).encode() + b"\n"
@@ -124,21 +97,62 @@ def _named(listed: bytes) -> dict[bytes, str]:
     return named
 
 
-async def _refuse_workflows(git: _Git, commits: Iterable[bytes]) -> None:
-    """Ask of every new commit whether it has the directory, whichever way its tree got there."""
-    asked = b"".join(b"%s^{tree}:%s\n" % (commit, WORKFLOWS.encode()) for commit in commits)
-    # An unknown path answers "… missing"; a found one starts with the object's name and kind.
-    for line in (await git.run("cat-file", "--batch-check", given=asked, failing="bad objects")).splitlines():
-        if not line.endswith((b" missing", b" ambiguous")):
-            raise Forbidden(
-                "workflow files are not allowed",
-                f"This push was refused: it contains {WORKFLOWS}/, which would run code outside your app.\n"
-                "Remove that directory from the commits and push again.",
-            )
+async def _refuse_workflows(git: Git, commits: Sequence[bytes]) -> None:
+    """Ask of every new commit whether it has the directory, whichever way its tree got there and in whichever case.
+
+    A `.github` that is a link or a repository of its own would hide what it leads to, so it is refused as well.
+    """
+    roots = await _existing(git, [b"%s^{tree}" % commit for commit in commits])
+    hidden: set[bytes] = set()
+    for mode, name, found in await _entries(git, roots):
+        if name.lower() == b".github" and mode == _TREE:
+            hidden.add(found)
+        elif name.lower() == b".github":
+            raise _workflows()
+    if any(name.lower() == b"workflows" for _, name, _ in await _entries(git, hidden)):
+        raise _workflows()
 
 
-async def _refuse_secrets(git: _Git, named: dict[bytes, str], secrets: Sequence[str]) -> None:
-    needles = [value.encode() for value in secrets if len(value) >= 8]
+def _workflows() -> Forbidden:
+    return Forbidden(
+        "workflow files are not allowed",
+        f"This push was refused: it contains {WORKFLOWS}/, which would run code outside your app.\n"
+        "Remove that directory from the commits and push again.",
+    )
+
+
+async def _existing(git: Git, names: Sequence[bytes]) -> set[bytes]:
+    """Object names that these expressions lead to; what is no tree, such as a tagged file, leads nowhere."""
+    answer = await git.run("cat-file", "--batch-check", given=b"".join(b"%s\n" % name for name in names))
+    return {line.split()[0] for line in answer.splitlines() if not line.endswith((b" missing", b" ambiguous"))}
+
+
+async def _entries(git: Git, trees: set[bytes]) -> list[tuple[bytes, bytes, bytes]]:
+    """Mode, name and object of each entry of these trees that may matter: those in a `.github`, or it itself."""
+    kept: set[tuple[bytes, bytes, bytes]] = set()
+    async with git.objects(sorted(trees)) as found:
+        async for name, size, pieces in found:
+            if size > MAX_TREE:
+                raise Forbidden("too large", "A directory of this push has too many entries.")
+            raw = b"".join([piece async for piece in pieces])
+            kept |= {each for each in _parsed(raw, len(name) // 2) if each[1].lower() in _MATTERING}
+    return sorted(kept)
+
+
+def _parsed(raw: bytes, width: int) -> Iterator[tuple[bytes, bytes, bytes]]:
+    """Entries of a tree object: `mode name NUL` and `width` bytes of the object's name."""
+    at = 0
+    while at < len(raw):
+        end = raw.find(b"\0", at)
+        mode, space, name = raw[at:end].partition(b" ")
+        if end < 0 or not space or len(raw) < end + 1 + width:
+            raise Forbidden("bad objects", "The push could not be looked at: a directory cannot be read.")
+        yield mode, name, raw[end + 1 : end + 1 + width].hex().encode()
+        at = end + 1 + width
+
+
+async def _refuse_secrets(git: Git, named: dict[bytes, str], secrets: Sequence[str]) -> None:
+    needles = _needles(secrets)
     total = 0
     async with git.objects(named) as found:
         async for name, size, pieces in found:
@@ -146,12 +160,19 @@ async def _refuse_secrets(git: _Git, named: dict[bytes, str], secrets: Sequence[
             if size > MAX_BLOB or total > MAX_UNPACKED:
                 raise Forbidden("too large", f"A file of this push is too large: {named.get(name) or 'an object'}.")
             if await _holds(pieces, needles):
-                path = named.get(name) or "a commit or tag message"
-                raise Forbidden(
-                    "contains a secret",
-                    f"This push was refused: {path} contains the value of a credential of this app.\n"
-                    "Read it from the environment instead, and push commits that never held it.",
-                )
+                raise _secret(named.get(name) or "a commit or tag message")
+
+
+def _needles(secrets: Sequence[str]) -> list[bytes]:
+    return [spelling.encode() for spelling in spellings(secrets)]
+
+
+def _secret(where: str) -> Forbidden:
+    return Forbidden(
+        "contains a secret",
+        f"This push was refused: {where} contains the value of a credential of this app.\n"
+        "Read it from the environment instead, and push commits that never held it.",
+    )
 
 
 async def _holds(pieces: AsyncIterator[bytes], needles: list[bytes]) -> bool:
@@ -163,100 +184,3 @@ async def _holds(pieces: AsyncIterator[bytes], needles: list[bytes]) -> bool:
         hit = hit or any(needle in window for needle in needles)
         tail = window[-keep:] if keep else b""
     return hit
-
-
-class _Git:
-    """Git in one bare repository, each run waited for, killed when its caller is cancelled."""
-
-    def __init__(self, where: Path, env: dict[str, str]) -> None:
-        self._where, self._env = where, env
-
-    async def _start(self, *args: str, stdin: int | BinaryIO) -> asyncio.subprocess.Process:
-        return await asyncio.create_subprocess_exec(
-            "git",
-            *args,
-            cwd=self._where,
-            env=self._env,
-            stdin=stdin,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL,
-            limit=_PIECE,
-        )
-
-    async def run(
-        self,
-        *args: str,
-        given: bytes | None = None,
-        stdin: BinaryIO | None = None,
-        failing: str = "git failed",
-    ) -> bytes:
-        """Standard output of `git args`.
-
-        Raises:
-            Forbidden: git did not end well; `failing` says what that means.
-        """
-        source: int | BinaryIO = asyncio.subprocess.PIPE if given is not None else stdin or asyncio.subprocess.DEVNULL
-        process = await self._start(*args, stdin=source)
-        try:
-            output, _ = await process.communicate(given)
-        finally:
-            await _reap(process)
-        if process.returncode != 0:
-            raise Forbidden(failing, f"The push could not be looked at: {failing}.")
-        return output
-
-    @asynccontextmanager
-    async def objects(
-        self, names: Iterable[bytes]
-    ) -> AsyncIterator[AsyncIterator[tuple[bytes, int, AsyncIterator[bytes]]]]:
-        """Content of each object in pieces; every object's pieces are read before the next object."""
-        process = await self._start("cat-file", "--batch", "--buffer", stdin=asyncio.subprocess.PIPE)
-        if process.stdin is None or process.stdout is None:
-            raise RuntimeError("the pipes were asked for")
-        feeding = asyncio.create_task(_feed(process.stdin, names), name="git-names")
-        try:
-            yield _objects(process.stdout)
-        finally:
-            feeding.cancel()
-            await asyncio.gather(feeding, return_exceptions=True)
-            await _reap(process)
-
-
-async def _feed(stdin: asyncio.StreamWriter, names: Iterable[bytes]) -> None:
-    for name in names:
-        stdin.write(name + b"\n")
-        await stdin.drain()
-    stdin.close()
-    await stdin.wait_closed()
-
-
-async def _objects(stdout: asyncio.StreamReader) -> AsyncIterator[tuple[bytes, int, AsyncIterator[bytes]]]:
-    while head := await stdout.readline():
-        parts = head.split()
-        if len(parts) != 3 or not parts[2].isdigit():
-            raise Forbidden("bad objects", "The push could not be looked at: an object is missing.")
-        size = int(parts[2])
-        yield parts[0], size, _pieces(stdout, size)
-        await stdout.readexactly(1)
-
-
-async def _pieces(stdout: asyncio.StreamReader, left: int) -> AsyncIterator[bytes]:
-    while left:
-        piece = await stdout.readexactly(min(left, _PIECE))
-        left -= len(piece)
-        yield piece
-
-
-async def _reap(process: asyncio.subprocess.Process) -> None:
-    """See that the process has ended: by closing its input, and by killing it if that is not enough.
-
-    Killing comes second because killing what has just ended takes its exit status from under asyncio's nose.
-    """
-    if process.stdin is not None:
-        process.stdin.close()
-    try:
-        async with asyncio.timeout(_REAP_SECONDS):
-            await process.wait()
-    except TimeoutError:
-        process.kill()
-        await process.wait()

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import aiohttp
 import pytest
 
-from gateway import git_inspect
+from gateway import git_process
 from sessions_app import tokens
 from sessions_app.models import Session
 from tests.gateway.conftest import GITHUB_KEY, PASSWORD, GitHost, in_db
@@ -192,7 +192,7 @@ async def test_a_broken_pack_is_refused(
 
 
 async def test_the_platforms_credential_is_in_no_argument(monkeypatch: pytest.MonkeyPatch) -> None:
-    env = git_inspect.environment("ghp_hidden_0123456789")
+    env = git_process.environment("ghp_hidden_0123456789")
     assert not any("ghp_hidden" in name for name in env)
     assert env["GIT_CONFIG_COUNT"].isdigit()
 
