@@ -1,20 +1,27 @@
-"""The meter: what a session may still spend, and what a call has cost it."""
+"""The meter: what a session may still spend, and what a call has cost it.
+
+A call is held at the most it can cost from before it leaves until it is settled. A session below its cap may always
+make one call; more at once only as far as all that is held fits under the cap. So a cap is overrun by one call at
+most, and near it calls run one after the other.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections import Counter
 from dataclasses import dataclass, field
-from datetime import datetime
-from uuid import UUID
+from datetime import datetime, timedelta
+from decimal import Decimal
+from uuid import UUID, uuid4
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, Sum
 from django.utils import timezone
 
-from gateway.models import ModelCall
+from gateway.models import ModelCall, ModelHold
 from gateway.prices import Usage, cost_usd
 from sessions_app.database import in_database
 from sessions_app.models import Session, Turn
@@ -22,15 +29,33 @@ from sessions_app.models import Session, Turn
 log = logging.getLogger(__name__)
 
 CALLS_AT_ONCE = 8  # of one session; what they can overrun the cap by is bounded thereby
+HOLD_LASTS = timedelta(minutes=25)  # longer than any call
+TOKENS_PER_SECOND = 80  # that a model puts out, where nobody saw how many it did
 _in_flight: Counter[UUID] = Counter()
+
+
+class OverBudget(Exception):
+    """The session may not call the model any more; the text says why."""
+
+
+class Held(Exception):
+    """The session may call the model again once another call of its own has ended."""
 
 
 @dataclass(slots=True)
 class Call:
-    """One call under way: what is known of its usage so far."""
+    """One call under way: what is known of its usage so far.
+
+    `prompt` is an estimate of its input in tokens, `most` the most it may put out.
+    """
 
     session_id: UUID
     model: str
+    prompt: int = 0
+    most: int = 0
+    id: UUID = field(default_factory=uuid4)
+    held: bool = False  # let in by `hold`
+    sent: bool = True  # False: it is certain that the upstream never saw it
     status: int = 0
     complete: bool = False
     usage: Usage = field(default_factory=Usage)
@@ -54,23 +79,48 @@ def leave(session_id: UUID) -> None:
         del _in_flight[session_id]
 
 
-def over_budget(session: Session) -> str | None:
-    """Why the session may not call the model any more, as a sentence, or None."""
-    cap = settings.MK0R_SESSION_BUDGET_USD
-    if cap > 0 and float(session.spent_usd) >= cap:
-        return f"This session has spent its budget for the model: ${session.spent_usd:.2f} of ${cap:.2f}."
-    return None
+@in_database
+def hold(call: Call) -> None:
+    """Let the call count against its session's cap at the most it can cost.
+
+    Raises:
+        OverBudget: the session has spent its budget. Held: what is left of it is held by calls under way.
+    """
+    cap = Decimal(str(settings.MK0R_SESSION_BUDGET_USD))
+    with transaction.atomic():
+        session = Session.objects.select_for_update(no_key=True).get(pk=call.session_id)
+        holds = ModelHold.objects.filter(session=session)
+        holds.filter(at__lt=timezone.now() - HOLD_LASTS).delete()  # of a process that died
+        held = holds.aggregate(sum=Sum("usd"))["sum"] or Decimal(0)
+        if 0 < cap <= session.spent_usd:
+            raise OverBudget(
+                f"This session has spent its budget for the model: ${session.spent_usd:.2f} of ${cap:.2f}."
+            )
+        if 0 < cap <= session.spent_usd + held:
+            raise Held("What is left of this session's budget is held by calls under way. Try again in a moment.")
+        most = cost_usd(call.model, Usage(input=call.prompt, output=call.most))
+        if most:
+            ModelHold.objects.create(id=call.id, session=session, usd=most)
+    call.held = True
+
+
+async def end(call: Call) -> None:
+    """Settle the call, even if whoever waits for it is cancelled, and only then give back its place."""
+    try:
+        if call.held:
+            await asyncio.shield(settle(call))
+    finally:
+        leave(call.session_id)
 
 
 @in_database
 def settle(call: Call) -> None:
-    """Write the call down and add its cost to its session and to the turn that runs."""
-    usage = call.usage
-    if not call.complete and call.status == 200:
-        usage = usage.updated({"output_tokens": call.streamed // 3})
+    """Write the call down, add its cost to its session and to the turn that runs, and give back what was held."""
+    usage = _usage(call)
     cost = cost_usd(call.model, usage)
     with transaction.atomic():
         Session.objects.select_for_update(no_key=True).get(pk=call.session_id)  # before the turn, as everybody does
+        ModelHold.objects.filter(pk=call.id).delete()
         turn = Turn.objects.filter(session_id=call.session_id, state=Turn.State.RUNNING).first()
         ModelCall.objects.create(
             session_id=call.session_id,
@@ -90,3 +140,16 @@ def settle(call: Call) -> None:
             Turn.objects.filter(pk=turn.pk).update(cost_usd=F("cost_usd") + cost)
         if cost:
             Session.objects.filter(pk=call.session_id).update(spent_usd=F("spent_usd") + cost)
+
+
+def _usage(call: Call) -> Usage:
+    """What the upstream said; where a call was broken off before it did, an estimate, so that leaving is not free."""
+    usage = call.usage
+    if call.complete or not call.sent or call.status not in {0, 200}:
+        return usage
+    if not (usage.input or usage.cache_read or usage.cache_write_5m or usage.cache_write_1h):
+        usage = usage.updated({"input_tokens": call.prompt})
+    output = call.streamed // 3
+    if not call.streamed:
+        output = min(call.most, round((time.monotonic() - call.clock) * TOKENS_PER_SECOND))
+    return usage.updated({"output_tokens": output})

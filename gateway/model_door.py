@@ -32,11 +32,12 @@ log = logging.getLogger(__name__)
 MAX_REQUEST = 32_000_000  # bytes; the vendor's own limit
 MAX_ANSWER = 20_000_000  # bytes relayed of one answer: the server in front has no back-pressure
 DEADLINE = 900.0  # seconds for a whole call
-FIRST_BYTE = 300.0  # seconds until the upstream's headers
 _PASSED_ON = ("anthropic-version", "anthropic-beta")
 _PASSED_BACK = ("content-type", "request-id", "retry-after")
-# Knobs that multiply the list price; the meter knows list prices only.
-_PRICED_KNOBS = ("speed", "service_tier", "inference_geo")
+# Knobs that multiply the list price, which is all the meter knows; what is billed by the hour; and a way out to servers
+# that no allow-list knows.
+_UNCOUNTED = ("speed", "service_tier", "inference_geo", "container", "mcp_servers")
+_MOST = 128_000  # tokens a model may put out
 
 
 class _Refused(Exception):
@@ -47,29 +48,30 @@ class _Refused(Exception):
         self.response = JsonResponse({"type": "error", "error": {"type": kind, "message": message}}, status=status)
 
 
+class _Unsent(_Refused):
+    """The upstream was not reached, so the call cannot have cost anything."""
+
+
 @csrf_exempt
 async def messages(request: HttpRequest) -> HttpResponseBase:
     """`POST /v1/messages`, streaming or not."""
     try:
         session = await _admit(request)
-        body, model = _read(request)
-        if reason := meter.over_budget(session):
-            raise _Refused(403, "permission_error", reason)
+        body, call = _read(request, session)
         if not meter.enter(session.pk):
             raise _Refused(
                 429, "rate_limit_error", f"This session has {meter.CALLS_AT_ONCE} calls to the model under way."
             )
     except _Refused as refused:
         return refused.response
-    return await _call(request, Call(session.pk, model), body)
+    return await _call(request, call, body)
 
 
 @csrf_exempt
 async def count_tokens(request: HttpRequest) -> HttpResponseBase:
     """`POST /v1/messages/count_tokens`; costs nothing and is not metered."""
     try:
-        await _admit(request)
-        body, _model = _read(request)
+        body, _ = _read(request, await _admit(request))
         upstream = await _open(request, "/v1/messages/count_tokens", body)
     except _Refused as refused:
         return refused.response
@@ -104,8 +106,8 @@ async def _admit(request: HttpRequest, method: str = "POST") -> Session:
     return session
 
 
-def _read(request: HttpRequest) -> tuple[dict[str, Any], str]:
-    """The request's body and the model it goes to."""
+def _read(request: HttpRequest, session: Session) -> tuple[dict[str, Any], Call]:
+    """The request's body as it is sent on, and the call that it makes."""
     # Not `request.body`: Django caps that at the size of a form. The server has already capped and spooled this one.
     raw = request.read(MAX_REQUEST + 1)
     if len(raw) > MAX_REQUEST:
@@ -120,7 +122,20 @@ def _read(request: HttpRequest) -> tuple[dict[str, Any], str]:
     model = prices.admitted(asked)
     if model is None:
         raise _Refused(403, "permission_error", f"This session may not use the model {asked}.")
-    return {k: v for k, v in body.items() if k not in _PRICED_KNOBS} | {"model": model}, model
+    _require_countable(body)
+    most = body.get("max_tokens")
+    most = min(max(most, 0), _MOST) if isinstance(most, int) and not isinstance(most, bool) else _MOST
+    call = Call(session.pk, model, prompt=len(raw) // 4, most=most)
+    return {k: v for k, v in body.items() if k not in _UNCOUNTED} | {"model": model}, call
+
+
+def _require_countable(body: dict[str, Any]) -> None:
+    """Refuse tools of the vendor's that are billed by something else than tokens and searches."""
+    tools = body.get("tools")
+    for tool in tools if isinstance(tools, list) else []:
+        kind = tool.get("type") if isinstance(tool, dict) else None
+        if isinstance(kind, str) and kind.startswith("code_execution"):
+            raise _Refused(403, "permission_error", "This session may not use the tool code_execution.")
 
 
 async def _open(request: HttpRequest, path: str, body: dict[str, Any]) -> aiohttp.ClientResponse:
@@ -135,13 +150,14 @@ async def _open(request: HttpRequest, path: str, body: dict[str, Any]) -> aiohtt
     # Serialised anew, so that what was checked is what is sent (a name given twice reads differently to two parsers).
     sending = client().post(url, data=json.dumps(body).encode(), headers=headers, allow_redirects=False)
     try:
-        async with asyncio.timeout(FIRST_BYTE):
+        async with asyncio.timeout(settings.MK0R_MODEL_SILENCE):
             upstream = await sending
     except TimeoutError:
         raise _Refused(504, "timeout_error", "The model service did not answer in time.") from None
     except (aiohttp.ClientError, OSError, ValueError) as error:
         log.warning("gateway.model_unreachable error=%s", type(error).__name__)
-        raise _Refused(502, "api_error", "The model service could not be reached.") from None
+        refusal = _Unsent if isinstance(error, aiohttp.ClientConnectorError | ValueError) else _Refused
+        raise refusal(502, "api_error", "The model service could not be reached.") from None
     if upstream.status in {401, 403}:
         upstream.close()
         log.error("gateway.model_key_refused status=%d", upstream.status)
@@ -157,6 +173,7 @@ async def _call(request: HttpRequest, call: Call, body: dict[str, Any]) -> HttpR
     streaming = False
     upstream: aiohttp.ClientResponse | None = None
     try:
+        await meter.hold(call)
         upstream = await _open(request, "/v1/messages", body)
         call.status = upstream.status
         streaming = upstream.status == 200 and upstream.content_type == "text/event-stream"
@@ -164,14 +181,18 @@ async def _call(request: HttpRequest, call: Call, body: dict[str, Any]) -> HttpR
             stream = Stream(upstream, call, limit=MAX_ANSWER, seconds=DEADLINE)
             return StreamingHttpResponse(stream.pieces(), status=200, headers=_answer_headers(upstream))
         return await _whole(upstream, call)
+    except meter.OverBudget as spent:
+        return _Refused(403, "permission_error", str(spent)).response
+    except meter.Held as held:
+        return _Refused(429, "rate_limit_error", str(held)).response
     except _Refused as refused:
+        call.sent = not isinstance(refused, _Unsent)
         return refused.response
     finally:
         if not streaming:
             if upstream is not None:
                 upstream.close()
-            meter.leave(call.session_id)
-            await asyncio.shield(meter.settle(call))
+            await meter.end(call)
 
 
 async def _whole(upstream: aiohttp.ClientResponse, call: Call | None = None) -> HttpResponse:
@@ -189,9 +210,12 @@ async def _whole(upstream: aiohttp.ClientResponse, call: Call | None = None) -> 
         answer = json.loads(raw) if len(raw) <= MAX_ANSWER else None
     except (ValueError, RecursionError):
         answer = None
+    if upstream.status >= 500:  # its words are for whoever owns the key; a visitor reads ours
+        kind = "overloaded_error" if upstream.status in {503, 529} else "api_error"
+        message = f"The model service failed with status {upstream.status}."
+        return _Refused(upstream.status, kind, message).response
     if not isinstance(answer, dict):
-        said = f"failed with status {upstream.status}" if upstream.status >= 500 else "answered in another protocol"
-        return _Refused(502, "api_error", f"The model service {said}.").response
+        return _Refused(502, "api_error", "The model service answered in another protocol.").response
     if call is not None and upstream.status == 200:
         call.usage = call.usage.updated(answer.get("usage"))
         call.complete = True

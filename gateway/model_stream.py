@@ -60,8 +60,7 @@ class Stream:
             log.exception("gateway.model_stream_failed")
         finally:
             self._upstream.close()
-            meter.leave(self._call.session_id)
-            await asyncio.shield(meter.settle(self._call))
+            await meter.end(self._call)
 
     async def _relay(self) -> None:
         """Pass on whole lines until the end; an end before its time is told as an `error` event."""

@@ -33,6 +33,21 @@ class ModelCall(models.Model):
         return f"{self.model} {self.status} of {self.session_id}"
 
 
+class ModelHold(models.Model):
+    """The most that a call under way may cost. It counts against the cap until the call is settled and this is gone.
+
+    Written in the transaction that looks at the cap, so that calls at once, in however many processes, see each other.
+    """
+
+    id = models.UUIDField(primary_key=True)
+    session = models.ForeignKey("sessions_app.Session", on_delete=models.PROTECT, related_name="model_holds")
+    usd = models.DecimalField(max_digits=12, decimal_places=6)
+    at = models.DateTimeField(default=timezone.now)
+
+    def __str__(self) -> str:
+        return f"${self.usd} of {self.session_id}"
+
+
 class MailSend(models.Model):
     """One send of mail. Written before it leaves, so that two at once cannot both take the last place."""
 

@@ -202,7 +202,7 @@ async def test_a_client_that_leaves_cancels_the_upstream_and_pays_for_what_it_he
 @pytest.mark.parametrize("fault", ["garbage", "html", "reset", "huge", "drip", "bomb", "redirect", "key"])
 async def test_a_hostile_upstream_ends_in_an_error_body(
     door: str, http: aiohttp.ClientSession, upstream: Upstream, ada: Session, token: Any,
-    monkeypatch: pytest.MonkeyPatch, fault: str,
+    monkeypatch: pytest.MonkeyPatch, settings: Any, fault: str,
 ) -> None:  # fmt: skip
     async def answer(request: web.Request) -> web.StreamResponse:
         match fault:
@@ -230,7 +230,7 @@ async def test_a_hostile_upstream_ends_in_an_error_body(
 
     upstream.answer = answer
     monkeypatch.setattr(model_door, "MAX_ANSWER", 1_000_000)
-    monkeypatch.setattr(model_door, "FIRST_BYTE", 0.5)
+    settings.MK0R_MODEL_SILENCE = 0.5
     async with http.post(f"{door}/messages", json=ASK, headers={"x-api-key": token(ada)}) as response:
         text = (await response.read()).decode()
     assert '"type": "error"' in text
