@@ -15,8 +15,8 @@ A handler says which operation it is with `@operation("neon", "create_project")`
 | `flood` | the right status and 100 MB of padding | yes |
 
 Of faults that apply to a request, every `latency` is added up and the first other one that its probability picks is
-used. An answer that is already streaming when a fault after the fact is due can only be reset. Faults live as long as
-the process.
+used. An answer that is already streaming when a fault after the fact is due can only be reset; those of the model, which
+leave nothing behind, are replaced from their first byte instead. Faults live as long as the process.
 """
 
 from __future__ import annotations
@@ -41,6 +41,8 @@ GARBAGE = b"<!doctype html><html><head><title>502 Bad Gateway</title></head><bod
 HANG_SECONDS = 300.0
 FLOOD_BYTES = 100 * 1024 * 1024
 UNDECLARED = ("", "")
+STREAMED = {("anthropic", "create_message")}  # nothing is made: a misbehaving answer need not be computed
+STREAM_BODY = b'event: message_start\ndata: {"type": "message_start", "message": {}}\n\n'
 
 
 class FaultError(ValueError):
@@ -149,6 +151,9 @@ class Faults:
         if fault.fault == "hang":
             await self._hold(request, HANG_SECONDS if fault.seconds is None else fault.seconds)
             return _reset(request)
+        if declared in STREAMED and fault.fault != "reset_after":
+            begun = web.Response(body=STREAM_BODY, content_type="text/event-stream")
+            return await self._after(request, fault, begun)
         return await self._after(request, fault, await _answer(request, handler))
 
     async def _after(self, request: web.Request, fault: Fault, answer: web.StreamResponse) -> web.StreamResponse:
