@@ -25,7 +25,6 @@ TICK = 0.1  # seconds between looks at the clock while the agent says nothing
 _REST_LINES = 1_000
 _MAX_LINE = 8_000_000  # characters; a longer line counts as an empty one
 _QUEUE = 256
-_RETRIES = "8"  # about a minute with the agent's own back-off: a gateway that is being restarted is back by then
 _ALIVE = 7  # exit code of rest.sh
 
 
@@ -203,7 +202,8 @@ def _environment(token: str) -> dict[str, str]:
     return {
         "ANTHROPIC_BASE_URL": f"{settings.GATEWAY_URL}/gateway/model",
         "ANTHROPIC_AUTH_TOKEN": token,
-        "CLAUDE_CODE_MAX_RETRIES": _RETRIES,
+        # Eight take about a minute with the agent's own back-off: a gateway that is being restarted is back by then.
+        "CLAUDE_CODE_MAX_RETRIES": str(settings.MK0R_AGENT_RETRIES),
         "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
         "DISABLE_AUTOUPDATER": "1",
         "DISABLE_TELEMETRY": "1",

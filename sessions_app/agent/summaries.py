@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -18,6 +19,19 @@ def tool_summary(name: str, arguments: dict[str, Any], cwd: str) -> str:
         return _line(_browser(name, arguments))
     first = next((value for value in arguments.values() if isinstance(value, str) and value), "")
     return _line(f"{name} {first}")
+
+
+# What the CLI adds to a failed call is for whoever runs it, and names an address only a sandbox knows.
+_ASIDES = re.compile(
+    r"Please run /login\s*·?\s*|\s*(?:This is a server-side issue|If it persists,|Check your )[^\n]*", re.IGNORECASE
+)
+_API_ERROR = re.compile(r"API Error:?\s*(?:\(?\d{3}\)?\s*)?")
+
+
+def complaint(text: str) -> str:
+    """Why the agent gave up, in its own words without its advice to whoever runs it; no full stop at the end."""
+    said = _API_ERROR.sub("", _ASIDES.sub("", text), count=1).strip().rstrip(".")
+    return said or "it gave no reason"
 
 
 def _line(text: str) -> str:

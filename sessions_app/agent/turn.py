@@ -20,7 +20,7 @@ from django.utils import timezone
 from provisioning import services as provisioning
 from provisioning.exceptions import SandboxLost
 from sessions_app import events, tokens
-from sessions_app.agent import briefing, record, versions
+from sessions_app.agent import briefing, record, summaries, versions
 from sessions_app.agent.claude import Agent, Probe
 from sessions_app.agent.journal import Journal, Superseded
 from sessions_app.agent.repository import GitFailed, Repository
@@ -262,7 +262,7 @@ class _Runner:
             return
         if result is not None:
             log.warning("turn.agent_failed session=%s reason=%s", self._session.slug, result.reason)
-            why = (result.text or "it gave no reason").rstrip(".")
+            why = summaries.complaint(result.text)
             raise _Ended(Turn.State.FAILED, f"The agent stopped with an error: {why}. {_KEPT}")
         status, complaints = await agent.ending()
         how = f"with exit status {status}" if status else "because it was killed"

@@ -159,7 +159,11 @@ async def test_cancel_ends_the_agent_within_two_seconds_and_leaves_the_files(
         ([INIT, {"complain": "node: bad option\n"}, {"exit": 3}], "exit status 3, without an answer. node: bad option"),
         (
             [INIT, result("API Error: 403 budget of $5.00", is_error=True)],
-            "stopped with an error: API Error: 403 budget",
+            "stopped with an error: budget of $5.00.",
+        ),
+        (
+            [INIT, result("API Error: 502 It failed. This is a server-side issue. Check your gateway.", is_error=True)],
+            "stopped with an error: It failed. The files",
         ),
         ([INIT, {"raw": json.dumps(result("a\0b\ud800c", is_error=True, uuid="\0")) + "\n"}], "error: a"),
         ([{"raw": "\x00\xff no json \n" * 50}, {"raw": "[" * 100_000 + "\n"}, {"raw": "cut off"}], "without an answer"),
