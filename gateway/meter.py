@@ -86,7 +86,7 @@ def hold(call: Call) -> None:
     Raises:
         OverBudget: the session has spent its budget. Held: what is left of it is held by calls under way.
     """
-    cap = Decimal(str(settings.MK0R_SESSION_BUDGET_USD))
+    cap = Decimal(str(settings.MK0R_BUDGET_USD))
     with transaction.atomic():
         session = Session.objects.select_for_update(no_key=True).get(pk=call.session_id)
         holds = ModelHold.objects.filter(session=session)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import secrets
+from collections.abc import Sequence
 from typing import Any
 
 from csp.decorators import csp_replace
@@ -51,11 +52,16 @@ def _refused(request: HttpRequest, refusal: Refused) -> HttpResponse:
     return _answer(request, refusal.status, refusal.code, str(refusal), **refusal.details())
 
 
+def _place(location: Sequence[Any]) -> str:
+    """Where in the request: `body.prompt`. Ninja names the argument too, which is called `body` again."""
+    parts = [str(part) for part in location]
+    return ".".join(parts[1:] if parts[:2] == ["body", "body"] else parts)
+
+
 @api.exception_handler(ValidationError)
 def _invalid(request: HttpRequest, error: ValidationError) -> HttpResponse:
     problems = [
-        {"at": ".".join(str(part) for part in each.get("loc", ())), "message": str(each.get("msg", ""))[:300]}
-        for each in error.errors[:20]
+        {"at": _place(each.get("loc", ())), "message": str(each.get("msg", ""))[:300]} for each in error.errors[:20]
     ]
     message = "; ".join(f"{each['at']}: {each['message']}" for each in problems) or "The request cannot be read."
     return _answer(request, 422, "bad_request", message, errors=problems)
@@ -80,5 +86,7 @@ def _too_big(request: HttpRequest, error: RequestDataTooBig) -> HttpResponse:  #
 def _broken(request: HttpRequest, error: Exception) -> HttpResponse:
     reference = secrets.token_hex(4)
     log.error("api.failed path=%s reference=%s", request.path, reference, exc_info=error)
-    message = f"Something went wrong on our side. If it happens again, name this reference: {reference}."
+    message = (
+        f"mk0r failed at this request; nothing is known to be lost. Try again, and if it fails again name {reference}."
+    )
     return _answer(request, 500, "internal", message, reference=reference)

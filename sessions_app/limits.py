@@ -38,7 +38,7 @@ def check(session: Session) -> None:
         if len(recent) >= limit:
             message = f"All {limit} turns of the last 24 hours are used. The next is free when the oldest is a day old."
             raise Limit(message, limit="turns", until=recent[-1] + _WINDOW)
-    budget = settings.MK0R_SESSION_BUDGET_USD
+    budget = settings.MK0R_BUDGET_USD
     if budget and float(session.spent_usd) >= budget:
         message = f"This session has used its ${budget:.2f} for the model. A new session starts from zero."
         raise Limit(message, limit="budget", until=session.expires_at)
@@ -49,6 +49,6 @@ def state(session: Session) -> dict[str, Any]:
     limit = settings.MK0R_TURN_LIMIT
     return {
         "turns_left": max(0, limit - _recent_turns(session).count()) if limit else None,
-        "budget_usd": settings.MK0R_SESSION_BUDGET_USD or None,
+        "budget_usd": settings.MK0R_BUDGET_USD or None,
         "spent_usd": float(session.spent_usd),
     }

@@ -130,7 +130,7 @@ async def test_the_token_is_dead_when_the_session_is_not_open(
 async def test_the_cap_stops_the_next_call_and_says_so(
     door: str, http: aiohttp.ClientSession, upstream: Upstream, ada: Session, token: Any, settings: Any
 ) -> None:
-    settings.MK0R_SESSION_BUDGET_USD = 0.005
+    settings.MK0R_BUDGET_USD = 0.005
     headers = {"x-api-key": token(ada)}
     async with http.post(f"{door}/messages", json=ASK, headers=headers) as response:
         assert response.status == 200

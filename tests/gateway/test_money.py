@@ -21,7 +21,7 @@ ASK = {"model": "claude-sonnet-5-5", "max_tokens": 500, "messages": [{"role": "u
 
 @pytest.fixture
 def door(site: str, upstream: Upstream, settings: Any, monkeypatch: pytest.MonkeyPatch) -> str:
-    settings.ANTHROPIC_BASE_URL, settings.MK0R_MODEL, settings.MK0R_SESSION_BUDGET_USD = upstream.url, "", 0.02
+    settings.ANTHROPIC_BASE_URL, settings.MK0R_MODEL, settings.MK0R_BUDGET_USD = upstream.url, "", 0.02
     monkeypatch.setattr(prices, "is_stand_in", lambda: False)
     return f"{site}/gateway/model/v1"
 

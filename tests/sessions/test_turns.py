@@ -102,7 +102,7 @@ def test_the_turn_limit_counts_the_visitors_day_over_all_sessions(
 
 
 def test_a_session_that_used_its_money_takes_no_more_turns(session: Session, settings: Any) -> None:
-    settings.MK0R_SESSION_BUDGET_USD = 1.0
+    settings.MK0R_BUDGET_USD = 1.0
     Session.objects.filter(pk=session.pk).update(spent_usd=1)
     with pytest.raises(Limit) as refused:
         services.turn_submit(session, "one")
