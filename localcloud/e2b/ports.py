@@ -122,7 +122,8 @@ class Previews:
         bound = 0
 
         async def handle(request: web.BaseRequest) -> web.StreamResponse:
-            if request.host not in (f"127.0.0.1:{bound}", f"localhost:{bound}"):  # a name rebound to us by a stranger
+            # A name rebound to us by a stranger, or `localhost`, whose cookies are the product's and the operator's.
+            if request.host != f"127.0.0.1:{bound}":
                 return web.json_response({"message": "This preview does not answer to this host name."}, status=421)
             return await self.answer(request, sandboxes, sandbox_id, port, own_origin=False)
 
