@@ -10,7 +10,8 @@ from functools import lru_cache
 from localcloud.anthropic import checks, code, narration, sqlcode
 from localcloud.anthropic.changes import edits, file_text
 from localcloud.anthropic.conversation import ToolResult, Turn
-from localcloud.anthropic.grammar.followup import Change, read_followup
+from localcloud.anthropic.grammar.alter import Change
+from localcloud.anthropic.grammar.followup import read_followup
 from localcloud.anthropic.grammar.sentence import Reading, read_sentence
 from localcloud.anthropic.narration import Facts, tell
 from localcloud.anthropic.plan import LOOK, Call, Findings, Plan, Step, bash, edit, findings, next_step, read, write

@@ -194,6 +194,11 @@ def _single(words: str, language: Language, prepared: Prepared) -> Found | None:
     if match := re.search(r"\s+in (€|\$|£|¥|₹|[a-z°%²³/]+(?: sterling)?)$", words, re.IGNORECASE):
         found = _in_unit(match[1], found)
         words = words[: match.start()]
+    if words.endswith("?") and found.type is None:
+        found = replace(found, type="boolean")
+    if match := re.match(rf"{_RANGE.pattern} (?=\w)", words, re.IGNORECASE):
+        found = replace(found, minimum=float(match[1]), maximum=float(match[2]))
+        words = words[match.end() :]
     if match := re.search(rf"(?:\s+|^){_RANGE.pattern}$", words, re.IGNORECASE):
         found = replace(found, minimum=float(match[1]), maximum=float(match[2]))
         words = words[: match.start()]
@@ -269,7 +274,10 @@ def _beside(words: str) -> tuple[str, FieldType | None]:
         if match and kind and (" for" not in pattern or kind in ("boolean", "text", "longtext", "choice")):
             return match[2], kind
     if match := re.fullmatch(
-        r"(.+) (text|string|textarea|text area|checkbox|boolean|dropdown|integer|numeric|decimal|field|column)",
+        (
+            r"(.+) (text|string|textarea|text area|checkbox|flag|toggle|boolean|dropdown|"
+            r"integer|numeric|decimal|field|column)"
+        ),
         words,
         re.IGNORECASE,
     ):

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
-from localcloud.anthropic.grammar.fields import Found, name_fields, read_fields, split
+from localcloud.anthropic.grammar.alter import Change, new_fields, retire_field, retype_field, swap_field
+from localcloud.anthropic.grammar.fields import Found, read_fields, split
 from localcloud.anthropic.grammar.lexicon import LANGUAGES, Language, named_type
 from localcloud.anthropic.grammar.sentence import (
-    Reading,
     chosen_sort,
     chosen_totals,
     matching_field,
@@ -17,8 +17,8 @@ from localcloud.anthropic.grammar.sentence import (
 )
 from localcloud.anthropic.grammar.text import Prepared, prepare, sentences
 from localcloud.anthropic.grammar.wishes import Wishes, read_wishes
-from localcloud.anthropic.names import column_name, sentence_case
-from localcloud.anthropic.spec import MAX_FIELDS, AppSpec, Field
+from localcloud.anthropic.names import sentence_case
+from localcloud.anthropic.spec import AppSpec
 
 _POLITE = (
     r"(?:(?:please|i'd (?:also )?like (?:you )?to|also|and|then|now|can you|could you|would you|i'd like you "
@@ -105,21 +105,6 @@ _ACTION = (
     r"send|use|include|füge|entferne|mach|ajoute|supprime|añade|quita|elimina|"
     r"pon"
 )
-
-
-@dataclass(slots=True)
-class Change:
-    """What a follow-up does. `spec` is the app afterwards; equal to the one before when nothing was understood."""
-
-    spec: AppSpec
-    added: list[Field] = field(default_factory=list)
-    removed: list[Field] = field(default_factory=list)
-    converted: list[tuple[Field, Field]] = field(default_factory=list)
-    notes: list[tuple[str, str]] = field(default_factory=list)  # (what happened, about what)
-    unknown: list[str] = field(default_factory=list)
-    secret: bool = False
-    question: bool = False
-    new_app: Reading | None = None
 
 
 def read_followup(prompt: str, spec: AppSpec) -> Change:
@@ -215,7 +200,7 @@ def _option(change: Change, clause: str, prepared: Prepared) -> bool:
     language = LANGUAGES[change.spec.language]
     new = [prepared.restore(piece.words).strip(" '\"")[:60] for piece in split(match["option"], language)]
     wider = replace(item, options=tuple(dict.fromkeys((*item.options, *(word for word in new if word)))))
-    _swap(change, item, wider)
+    swap_field(change, item, wider)
     change.notes.append(("options", f"{item.label}: {', '.join(new)}"))
     return True
 
@@ -226,7 +211,7 @@ def _need(change: Change, clause: str, prepared: Prepared) -> bool:
     if match is None or item is None or item.type == "boolean":
         return False
     required = match["how"].lower() in ("required", "mandatory", "compulsory")
-    _swap(change, item, replace(item, required=required))
+    swap_field(change, item, replace(item, required=required))
     change.notes.append(("required" if required else "optional", item.label))
     return True
 
@@ -256,20 +241,10 @@ def _remove(change: Change, clause: str, prepared: Prepared) -> bool:
             change.notes.append(("totals_off", ""))
             understood = True
         elif (item := matching_field(words, change.spec.fields)) and len(change.spec.fields) > 1:
-            _retire(change, item)
+            retire_field(change, item)
             change.notes.append(("removed", item.label))
             understood = True
     return understood
-
-
-def _retire(change: Change, item: Field) -> None:
-    rest = tuple(other for other in change.spec.fields if other != item)
-    if not any(other.required for other in rest) and (
-        first := next((other for other in rest if other.type != "boolean"), None)
-    ):
-        rest = tuple(replace(other, required=True) if other == first else other for other in rest)
-    change.spec = replace(change.spec.with_fields(rest), retired=(*change.spec.retired, item))
-    change.removed.append(item)
 
 
 def _add(change: Change, clause: str, prepared: Prepared) -> bool:
@@ -303,8 +278,8 @@ def _add(change: Change, clause: str, prepared: Prepared) -> bool:
     for item in found:
         old = next((other for other in change.spec.fields if other.label.lower() == item.label.lower()), None)
         if old and item.type == "choice" and item.options:
-            _retype(change, old, item)
-    added = _named(change, fresh)
+            retype_field(change, old, item)
+    added = new_fields(change, fresh)
     change.added += added
     change.spec = replace(change.spec, fields=(*change.spec.fields, *added))
     change.notes += [("added", item.label) for item in added]
@@ -315,23 +290,6 @@ def _add(change: Change, clause: str, prepared: Prepared) -> bool:
     return bool(found)
 
 
-def _named(change: Change, found: list[Found]) -> list[Field]:
-    """New fields. One that was removed before gets its old column back when the type is the same."""
-    taken = tuple(item.name for item in (*change.spec.fields, *change.spec.retired))
-    room = max(0, MAX_FIELDS - len(change.spec.fields))
-    fields: list[Field] = []
-    for item in name_fields(found)[:room]:
-        back = next(
-            (old for old in change.spec.retired if old.label.lower() == item.label.lower() and old.type == item.type),
-            None,
-        )
-        if back:
-            change.spec = replace(change.spec, retired=tuple(old for old in change.spec.retired if old != back))
-        name = back.name if back else column_name(item.label, (*taken, *(other.name for other in fields)))
-        fields.append(replace(item, name=name))
-    return fields
-
-
 def _become(change: Change, clause: str, prepared: Prepared) -> bool:
     """ "make rating a number", "status should be one of a, b or c"."""
     language: Language = LANGUAGES[change.spec.language]
@@ -340,43 +298,15 @@ def _become(change: Change, clause: str, prepared: Prepared) -> bool:
     for item in read_fields(words, prepared, language.code)[:1]:
         old = matching_field(item.label, change.spec.fields)
         if old and item.type == "choice" and item.options:
-            _retype(change, old, item)
+            retype_field(change, old, item)
             return True
     match = _BECOME.match(clause)
     kind = named_type(match["kind"]) if match else None
     old = matching_field(prepared.restore(match["what"]), change.spec.fields) if match else None
     if kind is None or old is None or kind == "choice":
         return False
-    _retype(change, old, Found(old.label, kind))
+    retype_field(change, old, Found(old.label, kind))
     return True
-
-
-_STORED = {"number": "numeric", "money": "numeric", "date": "date", "time": "time", "boolean": "boolean"}
-
-
-def _retype(change: Change, old: Field, item: Found) -> None:
-    """Give a field another type: in its column where the database stores both alike, else in a column of its own."""
-    kind = item.type or "text"
-    new = replace(old, type=kind, options=item.options if kind == "choice" else (), unit="", minimum=None, maximum=None)
-    if _STORED.get(kind, "text") != _STORED.get(old.type, "text"):
-        taken = tuple(other.name for other in (*change.spec.fields, *change.spec.retired))
-        new = replace(new, name=column_name(old.label, taken))
-        change.converted.append((old, new))
-        change.spec = replace(change.spec, retired=(*change.spec.retired, old))
-    _swap(change, old, new)
-    change.notes.append(("retyped", f"{old.label} → {kind}"))
-
-
-def _swap(change: Change, old: Field, new: Field) -> None:
-    sort = replace(change.spec.sort, field=new.name) if change.spec.sort.field == old.name else change.spec.sort
-    mail = (
-        replace(change.spec.mail, field=new.name)
-        if change.spec.mail and change.spec.mail.field == old.name
-        else change.spec.mail
-    )
-    totals = tuple(new.name if name == old.name else name for name in change.spec.totals)
-    spec = replace(change.spec, sort=sort, mail=mail, totals=totals)
-    change.spec = spec.with_fields(tuple(new if item == old else item for item in spec.fields))
 
 
 def _wished(change: Change, wishes: Wishes) -> None:

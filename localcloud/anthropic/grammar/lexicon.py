@@ -228,7 +228,7 @@ r"sold|paid|sent|begun|lent|born) on|"
         ("time", r"time|time of day|hour of day|start time|end time|arrival time|departure time"),
         ("money", (r"price|prices|costs?|amount|fees?|salary|budget|balance|revenue|wage|rent|payment|deposit|expense|"
          r"tip|income|worth|debt|donation|rate per hour|hourly rate|discount amount|total")),
-        ("number", (r"number|(?:the )?number of(?: \w+)*|how many|how much|count|quantity|qty|"
+        ("number", (r"(?:the )?number (?:of(?: \w+)*|\w+ing)|number|how many|how much|count|quantity|qty|"
 r"amount of \w+|age|years?|rating|"
          r"score|points|stars|weight|height|length|width|depth|size in \w+|distance|speed|duration|minutes|hours|"
          r"days|seconds|weeks|months|pages|calories|kcal|reps|sets|laps|percent|percentage|temperature|"
@@ -344,7 +344,7 @@ NAME_WORDS = {
 
 # What may follow the head of a name: nothing, a preposition, a participle.
 _HEAD = re.compile(
-    r"\s*(?:$|\(|(?:of|in|per|for|on|to|at|from|by|von|in|pro|am|due|left|paid|spent|sold|used|taken|needed|\w+ed)\b)",
+    r"\s*(?:$|\(|(?:of|in|per|for|on|to|at|from|by|von|der|des|pro|am|due|left|paid|spent|sold|used|taken|needed|\w+ed)\b)",
     re.IGNORECASE,
 )
 

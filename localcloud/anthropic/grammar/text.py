@@ -88,7 +88,7 @@ def prepare(prompt: str) -> Prepared:
     # Nobody means the same word or mark many times over, and every pattern is spared the run.
     text = re.sub(r"\b([\w'-]{1,40})(?:\s+\1\b){2,}", r"\1 \1", text, flags=re.IGNORECASE)
     text = re.sub(r"([,;])(?:\s*[,;])+", r"\1", text)
-    text = re.sub(r"([.!?])(?:\s*[.!?,;])+", r"\1", text)
+    text = re.sub(r"([.!?])(?:\s*[.!?])+", r"\1", text)
     prepared.text = re.sub(r"[ \t]+", " ", text).strip()
     return prepared
 

@@ -1,0 +1,163 @@
+"""What an app is about, in the person's own words: "a tracker for my books" is about books and is called so."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+
+from localcloud.anthropic.grammar.lexicon import LANGUAGES, Language
+from localcloud.anthropic.grammar.text import Prepared
+from localcloud.anthropic.names import is_plural, plural, sentence_case, singular
+
+_ENTRY = {
+    "en": ("entry", "entries"),
+    "de": ("Eintrag", "Einträge"),
+    "fr": ("entrée", "entrées"),
+    "es": ("entrada", "entradas"),
+}
+# Words for an app as such. They say nothing about what it is for.
+_GENERIC = (
+    r"list|app|application|tool|(?:web)?sites?|page|form|database|system|records?|tracker|log|overview|collection|"
+    r"program|software|dashboard|portal|track|liste|anwendung|appli|aplicación|lista"
+)
+_NOTHING = (
+    r"simple|little|small|nice|new|basic|quick|great|good|beautiful|web|full-?stack|crud|single|mini|tiny|personal|"
+    r"online|digital|it|them|this|that|things?|stuff|everything|something|me|us|you|here|data|information|info|"
+    r"entries|records|items|einfache[nrs]?|kleine[nrs]?|petite?|simples?|pequeñ[oa]|sencill[oa]"
+)
+_ASKING = (
+    r"build|make|create|write|give|me|us|please|i|we|want|need|a|can|you|would|like|to|develop|design|set|up|baue?n?|"
+    r"erstelle?n?|mach|bitte|ich|möchte|brauche|will|je|veux|voudrais|crée[rz]?|fais|quiero|crea|crear|haz|necesito|"
+    r"hazme|créame|mir|moi"
+)
+_CHATTER = r"hello|hi|hey|thanks|thank you|ok|okay|yes|no|test"
+_WORD = r"[^\W_][\w'’&/+.-]*|[\ue000-\uf8ff]"
+# One word that is itself the kind of app: guestbook, waitlist, Gästeliste.
+_ONE_WORD = r"\w{3,}(?:list|book|log|sheet|board|liste|buch|verwaltung|verzeichnis|planer|kartei)"
+
+
+@dataclass(frozen=True, slots=True)
+class Thing:
+    """What is recorded, in the person's words, and the title that goes with it."""
+
+    one: str
+    many: str
+    title: str
+
+
+def entry(code: str) -> Thing:
+    """The thing of an app that says nothing of its own: entries."""
+    return Thing(*_ENTRY[code], title="")
+
+
+@cache
+def _patterns(
+    code: str,
+) -> tuple[tuple[re.Pattern[str], Callable[[re.Match[str], Prepared, Language], Thing | None]], ...]:
+    language = LANGUAGES[code]
+    own = rf"(?!(?:{language.stop})(?![\w-]))(?:{_WORD})"
+    phrase = rf"(?P<thing>(?:{own}(?:\s+|$|(?=[,:;.(]))){{1,4}})"
+    before = rf"(?:(?:{language.article}|new|all|different|various|neue[nr]?|[\w-]+'s)\s+){{0,4}}"
+    free = rf"(?:(?!(?:{language.stop}|{language.article})(?![\w-]))(?:{_WORD})\s+){{0,3}}?"
+    compound = (
+        rf"(?<!\w)(?P<compound>{free}(?P<thing>(?!(?:{language.stop}|{language.article})(?![\w-]))(?:{_WORD}))[\s-]+"
+        rf"(?P<collection>{language.collection}))\b(?!\s+(?:{language.collection})\b(?!\s+(?:{language.of})\b))"
+        r"(?:\s+(?:app|tool|page))?"
+    )
+    ways = (
+        (rf"(?<!\w)(?P<thing>{_ONE_WORD})\b", _one_word),
+        # "a feedback form for my talk": what the form is for is not what it holds
+        (rf"{compound}(?=\s+(?:for|für|pour|para)\s+(?:an?|the|my|our|meine?n?|unsere?n?|mon|ma|mi)\s)", _compound),
+        ((rf"\b(?:{language.collection})\s+(?:app |tool |page |site |form |where i |which |that |to )?"
+         rf"(?:{language.of})\s+{before}{phrase}"), _plain),
+        (rf"\b(?:{language.keep})\s+{before}{phrase}", _plain),
+        (compound, _compound),
+        (rf"\b(?:{language.each})\s+{before}{phrase}", _plain),
+        (rf"\b(?:for|of|about|für|von|pour|de|para|sobre)\s+{before}{phrase}", _plain),
+        (rf"\b(?:my|our|meine[rn]?|unsere[rn]?|mes|mis|nos|nuestr[ao]s)\s+{phrase}", _plain),
+    )  # fmt: skip
+    return tuple((re.compile(pattern, re.IGNORECASE), read) for pattern, read in ways)
+
+
+def find_thing(heads: list[str], prepared: Prepared, code: str) -> Thing | None:
+    """The thing that the parts of the sentences outside their lists name, or None."""
+    language = LANGUAGES[code]
+    for head in heads:
+        for pattern, read in _patterns(code):
+            for match in pattern.finditer(head):
+                if thing := read(match, prepared, language):
+                    return thing
+    return None
+
+
+def leftover(heads: list[str], prepared: Prepared, code: str) -> Thing | None:
+    """No pattern fits: what the first sentence says once the asking is gone, such as `Recipes`; None for small talk."""
+    language = LANGUAGES[code]
+    for head in heads:
+        words = _tidy(re.split(rf"\b(?:{language.stop})\b", head + " ", maxsplit=1, flags=re.IGNORECASE)[0], language)
+        words = words if re.search(r"\w", words) else _tidy(head, language)
+        said = prepared.restore(words).strip()
+        if not re.search(r"[^\W\d_]{2,}", said) or re.fullmatch(
+            rf"(?:{_NOTHING}|{language.article}|{_CHATTER}|app|application|tool|website|site)", said, re.IGNORECASE
+        ):
+            continue
+        short = " ".join(said.split()[:5])
+        generic = re.fullmatch(rf"(?:{_GENERIC})", short, re.IGNORECASE)
+        if code == "en" and is_plural(short.split()[-1]) and not generic:
+            return _named(short, language)
+        return Thing(*_ENTRY[code], title=sentence_case(short[:60]))
+    return None
+
+
+def _plain(match: re.Match[str], prepared: Prepared, language: Language) -> Thing | None:
+    words = _tidy(match["thing"], language)
+    empty = rf"(?:{_GENERIC}|{language.each}|{language.stop}|{_NOTHING})"
+    return None if not words or re.fullmatch(empty, words, re.IGNORECASE) else _named(prepared.restore(words), language)
+
+
+def _one_word(match: re.Match[str], prepared: Prepared, language: Language) -> Thing | None:
+    word = prepared.restore(match["thing"])
+    if word.lower() in ("notebook", "facebook", "textbook", "ebook", "keyboard", "dashboard", "backlog", "datasheet"):
+        return None
+    return Thing(*_ENTRY[language.code], title=sentence_case(word))
+
+
+def _compound(match: re.Match[str], prepared: Prepared, language: Language) -> Thing | None:
+    """ "plant diary" records plants and is called so; "reading list" records items."""
+    whole = _tidy(match["compound"], language)
+    kept = re.sub(
+        r"\s+(?:app|application|tool|website|site|web ?app|program|software)$", "", whole, flags=re.IGNORECASE
+    )
+    about = prepared.restore(re.sub(rf"[\s-]+(?:{language.collection})$", "", whole, flags=re.IGNORECASE))
+    if not about or re.fullmatch(rf"(?:{_GENERIC}|{_NOTHING})", about, re.IGNORECASE):
+        return None
+    thing = _named(about, language)
+    if language.code == "en" and about.lower().endswith("ing"):
+        thing = Thing(f"{_lower(about)} item", f"{_lower(about)} items", "")
+    return Thing(thing.one, thing.many, thing.title if kept != whole else sentence_case(prepared.restore(kept)[:60]))
+
+
+def _tidy(words: str, language: Language) -> str:
+    """Words without the asking in front of them: "please make me a simple …"."""
+    words = words.strip(" .,:;()'\"")
+    pattern = re.compile(rf"^(?:(?:{language.article}|{_NOTHING}|{_ASKING})\s+)", re.IGNORECASE)
+    while (match := pattern.match(words)) and match.end() < len(words):
+        words = words[match.end() :]
+    return words
+
+
+def _named(words: str, language: Language) -> Thing:
+    words = words[:60]
+    if language.code != "en":
+        return Thing(words, words, sentence_case(words))
+    if words.lower().endswith("ing") and " " not in words:
+        return Thing(_lower(words), _lower(words), sentence_case(words))
+    one = singular(words)
+    return Thing(_lower(one), _lower(plural(one)), sentence_case(plural(one)))
+
+
+def _lower(words: str) -> str:
+    """Lower the first letter of an ordinary word; names and acronyms keep theirs."""
+    return words[:1].lower() + words[1:] if words[1:2].islower() or len(words) == 1 else words

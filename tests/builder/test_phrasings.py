@@ -1,0 +1,149 @@
+"""Sentences as people write them, and the app each one means."""
+
+from __future__ import annotations
+
+import pytest
+
+from localcloud.anthropic.grammar.sentence import read_sentence
+
+SENTENCES = [
+    (
+        (
+            "A sign-up list for a choir: people leave a name, an e-mail address, a "
+            "date of birth and whether they can read "
+            "music. Newest first, and send a mail for each one."
+        ),
+        "Sign-up list",
+        "name:text email_address:email date_of_birth:date can_read_music:boolean",
+    ),
+    (
+        (
+            "A wedding RSVP page: guests enter their name, email, number attending "
+            "and a dietary choice (none, vegetarian, "
+            "vegan). Email me every reply."
+        ),
+        "Wedding RSVP page",
+        "name:text email:email number_attending:number dietary_choice:choice",
+    ),
+    (
+        "Simple expense tracker. Amount, category (food, travel, other), date, and a note.",
+        "Expense tracker",
+        "amount:money category:choice date:date note:longtext",
+    ),
+    (
+        (
+            "I run a small bike shop. I want to record repairs: customer name, phone, "
+            "bike model, price, status (waiting, in "
+            "progress, done) and pickup date."
+        ),
+        "Repairs",
+        "customer_name:text phone:phone bike_model:text price:money status:choice pickup_date:date",
+    ),
+    (
+        "I need a waitlist for my bakery. Collect name and email address and send them a thank you email.",
+        "Waitlist",
+        "name:text email_address:email",
+    ),
+    (
+        "Job application tracker with company, role, applied on, status, salary and link",
+        "Job application tracker",
+        "company:text role:text applied_on:date status:text salary:money link:url",
+    ),
+    (
+        "Create a feedback form for my conference talk with a 1-5 rating, comments and optional email",
+        "Feedback form",
+        "rating:number comments:longtext email:email",
+    ),
+    (
+        (
+            "Recipe book. Each recipe should have a name, servings as a number, vegetarian "
+            "(yes or no), a course which can "
+            "be starter, main or dessert, and a source link."
+        ),
+        "Recipe book",
+        "name:text servings:number vegetarian:boolean course:choice source_link:url",
+    ),
+    (
+        "A form that asks for pet name, species (cat, dog, other), vaccinated?, birthday and owner email",
+        "Form",
+        "pet_name:text species:choice vaccinated:boolean birthday:date owner_email:email",
+    ),
+    (
+        (
+            "Keep a register of visitors: for every visitor store full name, company, "
+            "arrival time and escorted (true/false)"
+        ),
+        "Visitors",
+        "full_name:text company:text arrival_time:time escorted:boolean",
+    ),
+    (
+        (
+            "a table of florps having hue (text), span (number), seen (date), tame (checkbox), tier (select: x, y, z) and "
+            "mail (email)"
+        ),
+        "Florps",
+        "hue:text span:number seen:date tame:boolean tier:choice mail:email",
+    ),
+    (
+        (
+            "Manage gliders. A glider is described by a name as text, a first flight "
+            "as date, an airworthy flag, a class as "
+            "choice between standard, open and club, and an owner contact as e-mail."
+        ),
+        "Gliders",
+        "name:text first_flight:date airworthy:boolean class:choice owner_contact:email",
+    ),
+    (
+        "I collect stamps and want to catalogue them by country, year, value in $, mint yes/no",
+        "Stamps",
+        "country:text year:number value:money mint:boolean",
+    ),
+    (
+        "I need something to keep track of who borrowed my tools: borrower, tool, lent on, returned yes/no",
+        "Tools",
+        "borrower:text tool:text lent_on:date returned:boolean",
+    ),
+    (
+        (
+            "Create a quokka registry where I can store each quokka's name (text), born on (date), diet (choice: leaves, "
+            "grass, bark) and keeper e-mail (e-mail)."
+        ),
+        "Quokka registry",
+        "name:text born_on:date diet:choice keeper_email:email",
+    ),
+    (
+        "Let my customers book a table with name, phone, date, time and party size; e-mail me on each booking",
+        "Tables",
+        "name:text phone:phone date:date time:time party_size:number",
+    ),
+    (
+        (
+            "Erstelle eine Gästeliste für meine Hochzeit mit Name, E-Mail, Anzahl der "
+            "Personen, Anreise am (Datum), Zusage "
+            "ja/nein und Menü (Fleisch, Fisch oder vegan)"
+        ),
+        "Gästeliste",
+        "name:text email:email anzahl_der_personen:number anreise_am:date zusage:boolean menue:choice",
+    ),
+    (
+        (
+            "Crée une application pour suivre mes dépenses avec montant, date, catégorie (courses, loyer, autre) et "
+            "remboursé oui/non"
+        ),
+        "Dépenses",
+        "montant:money date:date categorie:choice rembourse:boolean",
+    ),
+    (
+        "Haz una app para registrar mis gastos: importe, fecha, categoría (comida, alquiler u otro) y pagado sí/no",
+        "Gastos",
+        "importe:money fecha:date categoria:choice pagado:boolean",
+    ),
+]
+
+
+@pytest.mark.parametrize(("sentence", "title", "fields"), SENTENCES, ids=[title for _, title, _ in SENTENCES])
+def test_the_app_is_the_one_the_sentence_means(sentence: str, title: str, fields: str) -> None:
+    spec = read_sentence(sentence).spec
+    assert spec is not None
+    assert spec.title == title
+    assert " ".join(f"{item.name}:{item.type}" for item in spec.fields) == fields
