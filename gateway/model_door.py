@@ -176,7 +176,8 @@ async def _call(request: HttpRequest, call: Call, body: dict[str, Any]) -> HttpR
         await meter.hold(call)
         upstream = await _open(request, "/v1/messages", body)
         call.status = upstream.status
-        streaming = upstream.status == 200 and upstream.content_type == "text/event-stream"
+        asked = upstream.status == 200 and body.get("stream") is True
+        streaming = asked and upstream.content_type == "text/event-stream"
         if streaming:
             stream = Stream(upstream, call, limit=MAX_ANSWER, seconds=DEADLINE)
             return StreamingHttpResponse(stream.pieces(), status=200, headers=_answer_headers(upstream))
