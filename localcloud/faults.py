@@ -15,7 +15,7 @@ A handler says which operation it is with `@operation("neon", "create_project")`
 | `flood` | the right status and 100 MB of padding | yes |
 
 Of faults that apply to a request, every `latency` is added up and the first other one that its probability picks is
-used. An answer that is already streaming when a fault after the fact is due can only be reset; those of the model, which
+used. An answer that is already streaming when a fault after the fact is due can only be reset; the model's, which
 leave nothing behind, are replaced from their first byte instead. Faults live as long as the process.
 """
 
