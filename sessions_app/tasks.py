@@ -52,7 +52,7 @@ async def run_turn(context: JobContext, turn_id: int) -> None:
         if context.job.attempts + 1 >= _TURN_ATTEMPTS:
             log.exception("turn.given_up turn=%s", turn_id)
             await database_sync_to_async(services.turn_fail)(
-                turn_id, "Something went wrong inside mk0r. Please try again."
+                turn_id, "mk0r itself failed at this turn, several times. The files are as they were; send it again."
             )
             return
         raise

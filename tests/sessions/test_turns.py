@@ -77,7 +77,7 @@ def test_a_queued_turn_is_cancelled_at_once_and_a_running_one_is_asked_to_stop(s
 
 def test_a_turn_given_up_by_its_job_frees_the_session(session: Session) -> None:
     turn = services.turn_submit(session, "one")
-    services.turn_fail(turn.pk, "Something went wrong.")
+    services.turn_fail(turn.pk, "mk0r itself failed.")
     services.turn_fail(turn.pk, "Twice.")
     ended = [event for event in events.after(session.pk, 0) if event.type == "turn.finished"]
     assert [event.data["state"] for event in ended] == ["failed"]
