@@ -46,7 +46,7 @@ MK0R_MAIL_LIMIT = env.int("MK0R_MAIL_LIMIT", default=200)  # recipients per sess
 
 def _secret(name: str, test_value: str) -> str:
     """Read a secret that has no default outside the test run."""
-    value = str(env.str(name, default=test_value if TESTING or "mypy" in sys.argv[0] else ""))
+    value = str(env.str(name, default=test_value if TESTING or "mypy" in sys.modules else ""))
     if not value:
         raise ImproperlyConfigured(f"{name} is not set. `make run` makes one for you; in production set it yourself.")
     return value
@@ -170,6 +170,10 @@ X_FRAME_OPTIONS = "DENY"
 _https = PUBLIC_URL.startswith("https://")
 CSRF_COOKIE_SECURE = SESSION_COOKIE_SECURE = _https
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
+SECURE_SSL_REDIRECT = _https
+SECURE_REDIRECT_EXEMPT = [r"^api/health$"]  # asked for by whoever watches this process, without the proxy
+SECURE_HSTS_SECONDS = 365 * 24 * 3600 if _https else 0
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]  # what the domain's other hosts do is not ours to say
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if _https else None
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1_000_000
 # Previews live on origins of their own: a local sandbox's port, or the sandbox vendor's domain.

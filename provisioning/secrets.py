@@ -74,6 +74,11 @@ def _ring(configured: str) -> dict[str, AESGCM]:
     return ring
 
 
+def require_key_ring() -> None:
+    """Raise `ImproperlyConfigured` unless `MK0R_ENCRYPTION_KEYS` can be used."""
+    _ring(settings.MK0R_ENCRYPTION_KEYS)
+
+
 def encrypt(value: Secret, *, identity: str) -> str:
     """Seal `value` for the row named by `identity` under the first key of the ring."""
     ring = _ring(settings.MK0R_ENCRYPTION_KEYS)
