@@ -202,7 +202,9 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+    "formatters": {
+        "line": {"()": "mk0r.log_redaction.Formatter", "fmt": "%(asctime)s %(levelname)s %(name)s %(message)s"}
+    },
     "root": {"handlers": ["console"], "level": env.str("MK0R_LOG_LEVEL", default="INFO")},
     "loggers": {name: {"level": "WARNING"} for name in ("daphne", "httpx", "procrastinate", "connectrpc", "e2b")}
     # Every scanner's Host header would otherwise write a traceback; it is answered with 400 and that is enough.

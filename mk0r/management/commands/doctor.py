@@ -6,7 +6,7 @@ import asyncio
 import json
 import sys
 from dataclasses import asdict, dataclass
-from typing import Any, ClassVar
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
@@ -43,7 +43,7 @@ class Command(BaseCommand):
     help = (
         "Check the database and every vendor: local or real, reachable, key valid. Exit status 1 if something is not."
     )
-    requires_system_checks: ClassVar = []  # what they would stop at is told here, beside everything else
+    requires_system_checks = ()  # what they would stop at is told here, beside everything else
 
     def add_arguments(self, parser: CommandParser) -> None:
         """`--json` for scripts."""
