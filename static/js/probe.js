@@ -20,8 +20,9 @@ async function answers(url, fetcher) {
   }
 }
 
-/** {src, fallback} of the first address that answers, or null. Only http(s) addresses are ever tried. */
-export async function reach(url, fetcher = (...args) => fetch(...args)) {
+/** {src, fallback} of the first address that answers, or null. Only http(s) addresses are ever tried, and never one of
+    our own origin: the frame keeps its origin, so what it shows would act here as the visitor. */
+export async function reach(url, fetcher = (...args) => fetch(...args), own = globalThis.location?.origin) {
   let address;
   try {
     address = new URL(url);
@@ -29,6 +30,7 @@ export async function reach(url, fetcher = (...args) => fetch(...args)) {
     return null;
   }
   if (address.protocol !== 'http:' && address.protocol !== 'https:') return null;
+  if (address.origin === own || address.username || address.password) return null;
   if (await answers(address.href, fetcher)) return { src: address.href, fallback: false };
   const other = fallbackFor(address.href);
   if (other && (await answers(other, fetcher))) return { src: other, fallback: true };

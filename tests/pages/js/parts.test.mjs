@@ -88,6 +88,11 @@ test('a preview below localhost has a way by a loopback port; others have none',
   const dead = async (url) => { if (url.includes('localhost')) throw new TypeError('no such name'); };
   assert.deepEqual(await reach('http://5173-abc.localhost:8001/', dead), { src: 'http://127.0.0.1:8001/e2b/preview/abc/5173', fallback: true });
   assert.equal(await reach('javascript:alert(1)', async () => {}), null);
+  const own = 'https://mk0r.example';
+  assert.equal(await reach(`${own}/s/abc`, async () => {}, own), null); // would run as the visitor, in a frame that keeps its origin
+  assert.equal(await reach('https://mk0r.example:443/', async () => {}, own), null);
+  assert.equal(await reach('https://mk0r.example@5173-abc.e2b.app/', async () => {}, own), null);
+  assert.deepEqual(await reach('https://5173-abc.e2b.app/', async () => {}, own), { src: 'https://5173-abc.e2b.app/', fallback: false });
   assert.equal(await reach('http://x.example/', async () => { throw new TypeError(); }), null);
 });
 
