@@ -40,6 +40,17 @@ def column(item: Field) -> str:
     return _COLUMNS.get(item.type, "text")
 
 
+def stored_as(item: Field) -> str:
+    """The column's type as `information_schema` names it."""
+    return {
+        "number": "numeric",
+        "money": "numeric",
+        "date": "date",
+        "time": "time without time zone",
+        "boolean": "boolean",
+    }.get(item.type, "text")
+
+
 def options_sql(item: Field) -> str:
     """The options as SQL literals."""
     return ", ".join(sql(option) for option in item.options)

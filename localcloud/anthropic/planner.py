@@ -101,7 +101,7 @@ def _follow_up(change: Change, old: AppSpec, found: Findings) -> Plan:
             return tell(language, "secret_only")
         return tell(language, "not_understood", title=old.title)
     facts = Facts(database="DATABASE_URL" in found.env, mail_ready=found.mail_ready, secret=change.secret)
-    sql = _change_sql(change, old)
+    sql = change_sql(change, old)
     number = _next_number(found)
     spec = replace(change.spec, revision=number if sql else old.revision)
     migrations = {code.migration_file(number, _slug(change)): sql} if sql else {}
@@ -123,7 +123,7 @@ def _slug(change: Change) -> str:
     return f"add_{names[0]}" if names else "change_options"
 
 
-def _change_sql(change: Change, old: AppSpec) -> str:
+def change_sql(change: Change, old: AppSpec) -> str:
     """SQL of a follow-up: new columns, values carried over to a column of another type, wider choices."""
     fresh = (*change.added, *(new for _, new in change.converted))
     names = {item.name for item in fresh}

@@ -6,7 +6,7 @@ Table and column names are `[a-z][a-z0-9_]*` by construction (`names`), so they 
 from __future__ import annotations
 
 from localcloud.anthropic import fieldcode as per_field
-from localcloud.anthropic.quoting import fill
+from localcloud.anthropic.quoting import fill, sql
 from localcloud.anthropic.spec import AppSpec, Field
 
 
@@ -23,7 +23,10 @@ def migration(spec: AppSpec) -> str:
 
 
 def _added(table: str, fields: tuple[Field, ...]) -> str:
-    return "".join(
+    """Columns a table lacks; the same column may be there with another type, from a version that was undone."""
+    types = ", ".join(f"({sql(item.name)}, {sql(per_field.stored_as(item))})" for item in fields)
+    aside = fill("app/aside.sql", {"TABLE": table, "TYPES": types})
+    return aside + "".join(
         f"alter table {table} add column if not exists {item.name} {per_field.column(item)};\n" for item in fields
     )
 

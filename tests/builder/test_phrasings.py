@@ -78,7 +78,8 @@ SENTENCES = [
     ),
     (
         (
-            "a table of florps having hue (text), span (number), seen (date), tame (checkbox), tier (select: x, y, z) and "
+            "a table of florps having hue (text), span (number), seen (date), tame (checkbox), tier (select: x, "
+            "y, z) and "
             "mail (email)"
         ),
         "Florps",
@@ -105,7 +106,8 @@ SENTENCES = [
     ),
     (
         (
-            "Create a quokka registry where I can store each quokka's name (text), born on (date), diet (choice: leaves, "
+            "Create a quokka registry where I can store each quokka's name (text), born on (date), diet "
+            "(choice: leaves, "
             "grass, bark) and keeper e-mail (e-mail)."
         ),
         "Quokka registry",

@@ -144,20 +144,31 @@ def _eventually(ask: Callable[[], httpx.Response], good: Callable[[httpx.Respons
         time.sleep(0.1)
 
 
-def test_migrations_run_once_and_again_when_edited(module_project: Path, cluster: Cluster, server: Server) -> None:
-    file = module_project / "server" / "migrations" / "001_wugs.sql"
-    file.write_text(
-        "create table if not exists wugs (id integer primary key, born date, at time, price numeric(12, 2));\n"
-    )
-    assert "migrated: 001_wugs.sql" in run_node(module_project, "scripts/migrate.mjs").stdout
-    assert "nothing to migrate" in run_node(module_project, "scripts/migrate.mjs").stdout
-    file.write_text(file.read_text() + "alter table wugs add column if not exists tame boolean;\n")
-    assert "migrated: 001_wugs.sql" in run_node(module_project, "scripts/migrate.mjs").stdout
+def _columns(cluster: Cluster, table: str) -> set[str]:
+    query = "select column_name from information_schema.columns where table_name = %s"
     with psycopg.connect(cluster.admin_dsn) as connection:
-        rows = connection.execute(
-            "select column_name from information_schema.columns where table_name = 'wugs'"
-        ).fetchall()
-    assert {row[0] for row in rows} == {"id", "born", "at", "price", "tame"}
+        return {row[0] for row in connection.execute(query, (table,)).fetchall()}
+
+
+def test_migrations_run_once_and_again_when_edited(make_project: Callable[[str], Path], cluster: Cluster) -> None:
+    project = make_project("app")
+    (project / ".env").write_text(ENV.format(url=cluster.admin_dsn))
+    file = project / "server" / "migrations" / "001_wugs.sql"
+    file.write_text("create table if not exists wugs (id integer primary key, born date);\n")
+    assert "migrated: 001_wugs.sql" in run_node(project, "scripts/migrate.mjs").stdout
+    assert "nothing to migrate" in run_node(project, "scripts/migrate.mjs").stdout
+    file.write_text(file.read_text() + "alter table wugs add column if not exists tame boolean;\n")
+    assert "migrated: 001_wugs.sql" in run_node(project, "scripts/migrate.mjs").stdout
+    assert _columns(cluster, "wugs") == {"id", "born", "tame"}
+
+
+def test_a_migration_that_appears_runs_by_itself(server: Server, module_project: Path, cluster: Cluster) -> None:
+    file = module_project / "server" / "migrations" / "002_florps.sql"
+    file.write_text("create table if not exists florps (id integer primary key);\n")
+    deadline = time.monotonic() + 20
+    while _columns(cluster, "florps") != {"id"}:
+        assert time.monotonic() < deadline, server.log.read_text()
+        time.sleep(0.1)
 
 
 def test_a_failed_migration_changes_nothing_and_is_told(module_project: Path, cluster: Cluster) -> None:

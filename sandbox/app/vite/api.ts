@@ -41,7 +41,7 @@ async function migrate(server: ViteDevServer): Promise<void> {
   }
 }
 
-/** Serves `/api/*` from `server/app.ts` on Vite's own port, always in its newest version, and migrates on start. */
+/** Serves `/api/*` from `server/app.ts` on Vite's own port, always in its newest version, and runs new migrations. */
 export function api(): Plugin {
   return {
     name: 'app-api',
@@ -52,6 +52,14 @@ export function api(): Plugin {
         else next()
       })
       server.httpServer?.once('listening', () => void migrate(server))
+      // Going to another version of the app brings other migrations along.
+      let soon: NodeJS.Timeout | undefined
+      server.watcher.on('all', (event, file) => {
+        if (event === 'unlink' || !file.endsWith('.sql') || !file.includes('/server/migrations/')) return
+        clearTimeout(soon)
+        soon = setTimeout(() => void migrate(server), 1000)
+      })
+      server.httpServer?.once('close', () => clearTimeout(soon))
     },
   }
 }

@@ -4,5 +4,4 @@ create table if not exists %%TABLE%% (
   created_at timestamptz not null default now()
 );
 
--- A table of this name may be there from an earlier version of the app: it gets the columns it lacks.
 %%ADDED%%%%CHECKS%%create index if not exists %%TABLE%%_newest on %%TABLE%% (created_at desc);
