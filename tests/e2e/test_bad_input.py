@@ -20,7 +20,7 @@ from tests.e2e.api_visitor import Visitor
 from tests.e2e.builder_page import until
 from tests.fixtures.installation import Installation
 
-pytestmark = [pytest.mark.isolation, pytest.mark.slow, pytest.mark.xdist_group("faults"), pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.isolation, pytest.mark.slow, pytest.mark.timeout(400)]
 
 NO_PROMPTS = {
     "": "empty",
@@ -222,8 +222,8 @@ def test_hostile_prompts_run_to_an_honest_end_and_meanwhile_others_wait(
         assert _hear(opened, "error")["code"] == "busy"
     for visitor, turn in ((ada, number), (mallory, 1)):
         until(lambda v=visitor, n=turn: v.turn_state(n) not in ("", "queued", "running"), "the end of the turn", 90)
-        assert visitor.turn_state(turn) == "done", visitor.get()["turns"]
-    (repository,) = (hasty.var / "cloud" / "git").glob(f"*/mk0r-{ada.slug}.git")
+        assert visitor.turn_state(turn) == "done", visitor.get()["turns"][turn - 1]["summary"]
+    (repository,) = (hasty.var / "cloud" / "git").rglob(f"mk0r-{ada.slug}-*.git")
     files = _git(repository, "ls-tree", "-r", "--name-only", "HEAD")
     assert "package.json" in files
     assert "pwned" not in files

@@ -6,7 +6,6 @@ import contextlib
 import itertools
 import re
 import threading
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
@@ -20,7 +19,7 @@ from tests.e2e.api_visitor import Visitor
 from tests.e2e.builder_page import until
 from tests.fixtures.installation import Installation
 
-pytestmark = [pytest.mark.isolation, pytest.mark.slow, pytest.mark.xdist_group("faults"), pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.isolation, pytest.mark.slow, pytest.mark.timeout(400)]
 
 DEADLINE = 3.0  # seconds, as the installation is told
 GROWTH = 50 * 1024  # kB that web may grow by
@@ -42,9 +41,9 @@ OBJECTS = {"neon": 1, "github": 1, "resend": 2, "e2b": 1}
 
 
 def _pairs(first: str, second: str) -> list[dict[str, str]]:
-    """Two vendors misbehaving at once, each in every way, while the others do not."""
+    """Two vendors misbehaving at once, each in every way, while the others do not. What takes long to settle first."""
     quick = [{first: fault, second: QUICK[number - 3]} for number, fault in enumerate(QUICK)]
-    return [*quick, {first: SLOW[0], second: SLOW[1]}, {first: SLOW[1], second: SLOW[0]}]
+    return [{first: SLOW[0], second: SLOW[1]}, {first: SLOW[1], second: SLOW[0]}, *quick]
 
 
 @pytest.fixture
@@ -95,7 +94,7 @@ def _at_rest(visitor: Visitor, faults: dict[str, str]) -> bool:
     )
 
 
-def _storm(product: Installation, faults: dict[str, str]) -> Visitor:
+def _storm(product: Installation, faults: dict[str, str], usual: dict[str, float]) -> Visitor:
     """One session under these faults: told in time and in words, the other legs as always."""
     product.cloud.set_faults(
         [
@@ -109,7 +108,7 @@ def _storm(product: Installation, faults: dict[str, str]) -> Visitor:
     legs, events = _legs(visitor), visitor.events()
     for name, leg in legs.items():
         late = _told_after(events, name, {"failed", "unknown"} if name in faults else {"ready"})
-        assert late <= DEADLINE + 1, (faults, name, late)
+        assert late <= (DEADLINE + 1 if name in faults else max(usual[name] + 3, DEADLINE + 1)), (faults, name, late)
         if name not in faults:
             assert leg["attempt"] == 1, (faults, leg)
         elif leg["state"] == "failed":
@@ -190,10 +189,11 @@ def test_a_storm_at_two_vendors_is_told_in_time_and_leaves_nothing_behind(
 ) -> None:
     first = Visitor(hasty)
     until(first.all_live, "five live legs", 60)
-    memory = _Memory(hasty)
+    events, memory = first.events(), _Memory(hasty)
+    usual = {name: _told_after(events, name, {"ready"}) for name in _legs(first)}
     visitors = [first]
     with memory.watched():
-        visitors.extend(_storm(hasty, faults) for faults in _pairs(*pair))
+        visitors.extend(_storm(hasty, faults, usual) for faults in _pairs(*pair))
         cloud.clear_faults()
         with ThreadPoolExecutor(len(visitors)) as pool:
             list(pool.map(_recovered, visitors))
@@ -211,11 +211,9 @@ def test_a_model_service_at_its_worst_ends_the_turn_in_words_and_the_next_turn_w
     with memory.watched():
         for number, fault in enumerate(["status:500", "garbage", "hang", "flood"], 1):
             cloud.set_faults([{"vendor": "anthropic", "operation": "*", "fault": fault, "probability": 1}])
-            began = time.monotonic()
             visitor.post("/turns", {"prompt": "A list of boats with a name"})
             until(lambda n=number: visitor.turn_state(n) not in ("", "queued", "running"), f"the end under {fault}", 60)
             turn = visitor.get()["turns"][number - 1]
-            print(fault, round(time.monotonic() - began, 1), turn["summary"])
             assert turn["state"] == "failed", (fault, turn)
             assert "model service" in turn["summary"], (fault, turn)
             assert "The files are as the agent left them." in turn["summary"]
