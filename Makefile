@@ -45,7 +45,7 @@ check: .venv/dev.stamp ## ruff, mypy, import-linter, migrations
 
 .PHONY: test
 test: check ## every check and every test
-	@$(BIN)/pytest -n 2 --dist loadgroup
+	@$(BIN)/pytest -n 2 --dist loadfile
 
 .PHONY: bench
 bench: .venv/dev.stamp ## measure what the promises rest on, each against something in the same run

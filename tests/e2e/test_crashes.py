@@ -17,7 +17,7 @@ from tests.e2e.api_visitor import Visitor
 from tests.e2e.builder_page import until
 from tests.fixtures.installation import Installation, run_installation
 
-pytestmark = [pytest.mark.isolation, pytest.mark.slow, pytest.mark.xdist_group("crashes"), pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.isolation, pytest.mark.slow, pytest.mark.timeout(400)]
 
 LEGS = {"neon": "project", "github": "repository", "e2b": "sandbox"}
 
@@ -137,6 +137,7 @@ def test_everything_killed_at_once_leaves_no_port_in_use(product: Installation) 
 
 
 def test_a_stop_ends_what_a_killed_up_left(product: Installation) -> None:
+    product.stop()
     product.start()
     pids = [product.pid(name) for name in ("web", "localcloud")]
     product.kill("up")

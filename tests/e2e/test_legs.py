@@ -13,7 +13,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 from tests.e2e.builder_page import until
 from tests.fixtures.installation import Installation
 
-pytestmark = [pytest.mark.browser, pytest.mark.isolation, pytest.mark.slow, pytest.mark.xdist_group("e2e")]
+pytestmark = [pytest.mark.browser, pytest.mark.isolation, pytest.mark.slow]
 
 WATCH_CHIPS = """() => {
   window.liveAt = {};

@@ -15,7 +15,7 @@ from playwright.sync_api import BrowserContext, Locator, Page, expect
 from tests.e2e.builder_page import app, build, until, wait_for_version
 from tests.fixtures.installation import Installation
 
-pytestmark = [pytest.mark.browser, pytest.mark.isolation, pytest.mark.slow, pytest.mark.xdist_group("e2e")]
+pytestmark = [pytest.mark.browser, pytest.mark.isolation, pytest.mark.slow]
 
 SENTENCE = (
     "A sign-up list for a choir: people leave a name, an e-mail address, a date of birth and whether they can read "

@@ -146,7 +146,7 @@ def stage(stage_process: Stage) -> Stage:
     return stage_process
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # its event loop must be gone before the next module's own
 def browser(chromium: str) -> Iterator[Browser]:
     """A Chromium for all page tests."""
     with sync_playwright() as playwright:
