@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from localcloud.anthropic import fieldcode as per_field
-from localcloud.anthropic.quoting import attribute, fill, html_text, jsx, string
+from localcloud.anthropic.quoting import attribute, fill, jsx, string
 from localcloud.anthropic.spec import SPEC_FILE, AppSpec, Mail, dump
 from localcloud.anthropic.toolcode import tool_app, tool_files
 from localcloud.anthropic.viewcode import app_view, entry_list
@@ -11,13 +11,13 @@ from localcloud.anthropic.words import say
 
 # accent: (on light, on dark, fill on dark, soft on light, soft on dark); text on each passes 4.5:1
 ACCENTS = {
-    "": ("#1f4fd8", "#8fabff", "#4c73ea", "#e9eefc", "#1a2340"),
+    "": ("#1f4fd8", "#8fabff", "#3f66de", "#e9eefc", "#1a2340"),
     "red": ("#b3261e", "#ff9c93", "#c8372e", "#fcebe9", "#331715"),
     "orange": ("#a84300", "#ffab73", "#b85410", "#fdeee3", "#321c0e"),
     "amber": ("#7d5200", "#eab64c", "#8f6206", "#faf1dc", "#2b210d"),
     "green": ("#17693b", "#6fce97", "#1f7d49", "#e4f3ea", "#11281b"),
     "teal": ("#0b6570", "#6cccd6", "#14747f", "#e1f2f4", "#0f272a"),
-    "blue": ("#1f4fd8", "#8fabff", "#4c73ea", "#e9eefc", "#1a2340"),
+    "blue": ("#1f4fd8", "#8fabff", "#3f66de", "#e9eefc", "#1a2340"),
     "indigo": ("#5b3fc4", "#b5a3ff", "#7158d6", "#eeeafc", "#221c40"),
     "pink": ("#a8246b", "#ff9ccb", "#b93a7c", "#fcebf4", "#331525"),
     "brown": ("#74492a", "#d8ab8a", "#855a3a", "#f5ede7", "#2a1d14"),
@@ -60,11 +60,6 @@ def theme(spec: AppSpec) -> str:
         "SOFT_DARK": soft_dark,
     }
     return fill("app/theme.css", values)
-
-
-def page_title(spec: AppSpec) -> str:
-    """The `<title>` element of `index.html`."""
-    return f"<title>{html_text(spec.title)}</title>"
 
 
 def _route(spec: AppSpec) -> str:

@@ -24,7 +24,6 @@ class Reading:
     language: str = "en"
     secret: bool = False
     guessed_fields: bool = False  # the sentence named none
-    guessed_entity: bool = False
 
 
 def read_sentence(prompt: str) -> Reading:
@@ -64,7 +63,7 @@ def read_sentence(prompt: str) -> Reading:
         totals=tuple(item.name for item in fields if item.type in ("money", "number")) if wishes.totals else (),
     )
     spec = replace(spec, totals=chosen_totals(wishes, spec), sort=chosen_sort(wishes, spec) or Sort())
-    return Reading(spec, language.code, wishes.secret, guessed, thing is None)
+    return Reading(spec, language.code, wishes.secret, guessed)
 
 
 def _scheme(wishes: Wishes) -> Scheme:
