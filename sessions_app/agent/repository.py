@@ -13,6 +13,7 @@ import shlex
 from dataclasses import dataclass
 
 from sessions_app.agent.sandboxes import WORKDIR, Sandbox
+from sessions_app.redaction import spellings
 
 BRANCH = "main"
 IDENTITY = {
@@ -87,8 +88,11 @@ class Repository:
         return Staged((await self._git("write-tree")).strip(), [path for path in left_out if not _is_env(path)])
 
     async def _holding(self, secrets: list[str]) -> list[str]:
-        """Staged paths whose content has one of the values. The values go in by environment, not as arguments."""
-        values = [value for value in secrets if len(value) >= 8 and "\n" not in value]
+        """Staged paths whose content has one of the values, in any spelling that a push is refused for.
+
+        The values go in by environment, not as arguments.
+        """
+        values = [value for value in spellings(secrets) if "\n" not in value]
         if not values:
             return []
         command = f'printf "%s\\n" "$MK0R_VALUES" | {_git("grep", "--cached", "-a", "-l", "-z", "-F", "-f", "-")}'

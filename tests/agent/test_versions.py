@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import os
 import shutil
 from collections.abc import Awaitable, Callable
@@ -78,11 +79,15 @@ async def test_env_files_are_never_committed(prompted: Prompted, sandbox: LocalS
     assert (sandbox.app / ".env").exists()
 
 
+@pytest.mark.parametrize("encode", [str, lambda text: base64.b64encode(f"P={text}\n".encode()).decode()])
 async def test_a_file_with_a_secret_is_left_out_and_named(
-    prompted: Prompted, events: Events, sandbox: LocalSandbox
+    prompted: Prompted, events: Events, sandbox: LocalSandbox, encode: Callable[[str], str]
 ) -> None:
     sandbox.plays(
-        INIT, {"write": "src/a file.ts", "text": f"const p = '{SECRET}'"}, {"write": "ok.ts", "text": "1"}, result()
+        INIT,
+        {"write": "src/a file.ts", "text": f"const p = '{encode(SECRET)}'"},
+        {"write": "ok.ts", "text": "1"},
+        result(),
     )
     await prompted(f"use {SECRET} please")
     assert sandbox.git("ls-tree", "-r", "--name-only", "main").splitlines() == [".gitignore", "index.html", "ok.ts"]
