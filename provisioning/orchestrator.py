@@ -36,8 +36,8 @@ CREATES = 3  # how often a create is tried before the leg fails
 SEARCHES = 3  # how often a search may fail before the leg does
 FINISHES = 4
 PEEK = 3.0  # seconds between looks for something whose create has not answered
-LATE = {"e2b": 270.0}  # seconds past its deadline that a leg is still waited for; the others:
-LATE_DEFAULT = 30.0
+LATE = 30.0  # seconds past its deadline that a leg is still waited for
+LATE_HERE = {"e2b": 270.0}  # on this machine the first sandbox waits until its files are downloaded
 
 
 async def write(change: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -87,7 +87,8 @@ class Work:
         self._absent = False  # a search, or a request that never left, proves that nothing is there
         self._creates = self._failed_searches = self._failed_finishes = 0
         self._began = time.monotonic()
-        self._limit = deadline_of(row.provider) + LATE.get(row.provider, LATE_DEFAULT)
+        late = LATE_HERE.get(row.provider, LATE) if self.step.local else LATE
+        self._limit = deadline_of(row.provider) + late
 
     async def settle(self) -> None:
         """Return once the row is ready, failed, or wanted no more. Raises nothing a vendor can cause."""

@@ -160,7 +160,8 @@ class Sandbox(Step):
         require("E2B_API_KEY", settings.E2B_API_KEY)
 
     async def create(self, order: Order) -> Made:
-        total = 300.0  # the first one on a machine waits for its files; the leg shows as slow meanwhile
+        # Here the first one waits for its files, and the leg shows as slow meanwhile; E2B itself takes seconds.
+        total = 300.0 if self.local else 60.0
         allowed = egress_here() if self.local else egress()
         network: SandboxNetworkOpts | None = {"allow_out": allowed, "deny_out": [_ANYWHERE]} if allowed else None
         async with _spoken(Verb.CREATE, "create_sandbox", total):
