@@ -62,7 +62,7 @@ def refusals(environment: Mapping[str, str]) -> list[str]:
         ]
     budget = environment.get("MK0R_BUDGET_USD", "")
     public = environment.get("PUBLIC_URL", "")
-    if environment.get("ANTHROPIC_API_KEY") and public and "localhost" not in public and not budget:
+    if environment.get("ANTHROPIC_API_KEY") and public and not is_this_machine(public) and not budget:
         found.append("A real ANTHROPIC_API_KEY on a public address needs a limit: set MK0R_BUDGET_USD.")
     return found
 
