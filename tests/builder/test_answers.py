@@ -281,3 +281,37 @@ def test_side_questions_of_the_agent_are_answered_in_words() -> None:
     step = answer(read_turn({"messages": [{"role": "user", "content": summary}], "tools": TOOLS}))
     assert step.calls == ()
     assert "<summary>" in step.text
+
+
+@pytest.mark.slow
+def test_an_app_stays_whole_through_every_kind_of_change(app: Path) -> None:
+    Agent(app).turn("A book list with title, rating (number) and status (new, used or old)")
+    for prompt in (
+        "send me a mail when a book is added",
+        "add a price in €, a yes/no field called lent out and a cover link",
+        "show the total of the prices and add search",
+        "rename rating to score",
+        "make rating a text",
+        "status should be one of good, bad or ugly",
+        "remove the e-mails",
+        "remove the status and the title",
+        "send a confirmation to the reader",
+        "sort by price, highest first and make it dark red",
+        "add a field called “</script>${x}`” (“'a'”, “b;”)",
+    ):
+        said = Agent(app).turn(prompt)
+        assert "I did not understand" not in said, prompt
+        assert type_check(app) == "", prompt
+    assert not (app / "server" / "settings.ts").exists()
+    assert (app / "server" / "notify.ts").exists()
+
+
+def test_another_app_may_take_the_place_of_the_first(app: Path) -> None:
+    Agent(app).turn("A book list with title")
+    Agent(app).turn("Build a book list with author and pages (number)")
+    spec = json.loads((app / "app.spec.json").read_text())
+    assert spec["table"] == "books_2"
+    assert [path.name for path in sorted((app / "server" / "routes").glob("books*"))] == ["books_2.ts"]
+    Agent(app).turn("Build a calculator")
+    assert not (app / "src" / "EntryForm.tsx").exists()
+    assert type_check(app) == ""
