@@ -86,7 +86,5 @@ def _too_big(request: HttpRequest, error: RequestDataTooBig) -> HttpResponse:  #
 def _broken(request: HttpRequest, error: Exception) -> HttpResponse:
     reference = secrets.token_hex(4)
     log.error("api.failed path=%s reference=%s", request.path, reference, exc_info=error)
-    message = (
-        f"mk0r failed at this request. Try again; if it fails again, name this reference: {reference}."
-    )
+    message = f"mk0r failed at this request. Try again; if it fails again, name this reference: {reference}."
     return _answer(request, 500, "internal", message, reference=reference)
