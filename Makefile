@@ -35,13 +35,11 @@ reset: stop ## forget everything this checkout made: sessions, databases, reposi
 	@echo "Forgotten."
 
 .PHONY: check
-check: .venv/dev.stamp ## ruff, mypy, import-linter, migrations
+check: .venv/dev.stamp ## ruff, mypy, import-linter
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
-	@SECRET_KEY=check MK0R_ENCRYPTION_KEYS=c1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA= \
-	  $(BIN)/python -W ignore manage.py makemigrations --check --dry-run --skip-checks >/dev/null
 
 .PHONY: test
 test: check ## every check and every test
