@@ -20,7 +20,7 @@ from provisioning.models import Resource
 from provisioning.providers.registry import allow_database, connect_sandbox, preview_answers, step_for
 from provisioning.secrets import Secret, Unreadable
 from provisioning.shielding import to_the_end
-from provisioning.signals import env_written, preview_ready
+from provisioning.signals import env_written, preview_ready, sandbox_fresh
 
 log = logging.getLogger(__name__)
 State = Resource.State
@@ -122,7 +122,11 @@ def _env_delivered(row: Resource, digest: str, names: list[str], database: str) 
 
 
 async def await_preview(session_id: UUID) -> None:
-    """Ask the app's page until it answers, then announce it, once; give up after a minute or with the sandbox."""
+    """Let the files be laid down, ask the app's page until it answers, then announce it, once.
+
+    Gives up after a minute of asking, or with the sandbox.
+    """
+    await sandbox_fresh.asend_robust(Resource, session_id=session_id)
     until = time.monotonic() + PREVIEW_PATIENCE
     pause = 0.1
     while time.monotonic() < until:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -111,7 +111,7 @@ def replan(row: Resource, *, name: str = "", next_in: float = 0.0) -> bool:
     with _fenced(row, row.attempt, IN_FLIGHT) as current:
         if current is None:
             return False
-        current.state, current.external_id, current.url, current.meta = State.PLANNED, "", "", {}
+        current.state, current.external_id, current.url, current.meta = State.PLANNED, "", "", _lasting(current)
         current.name = name or current.name
         current.next_at = timezone.now() + timedelta(seconds=next_in) if next_in else None
         current.save(update_fields=["state", "external_id", "url", "meta", "name", "next_at"])
@@ -124,7 +124,7 @@ def keep(row: Resource, made: Made) -> bool:
     with _fenced(row, row.attempt, IN_FLIGHT | UNWANTED) as current:
         if current is None:
             return False
-        current.external_id, current.url, current.meta = made.external_id, made.url, dict(made.meta)
+        current.external_id, current.url, current.meta = made.external_id, made.url, _lasting(current) | dict(made.meta)
         current.save(update_fields=["external_id", "url", "meta"])
         current.credentials.all().delete()
         for name, value in made.secrets.items():
@@ -132,6 +132,39 @@ def keep(row: Resource, made: Made) -> bool:
             credential.seal(value)
             credential.save()
     return True
+
+
+def _lasting(row: Resource) -> dict[str, Any]:
+    """What of `meta` speaks of the leg and not of the one thing it made."""
+    return {key: value for key, value in row.meta.items() if key == "renewed"}
+
+
+def renew(session_id: UUID, provider: str, *, not_before: timedelta) -> bool:
+    """failed for its loss → planned, without anybody asking; False when there is no such row.
+
+    One that was renewed less than `not_before` ago is left for a person to retry: what is lost as soon as it is made
+    would be made for ever.
+    """
+    now, changed = timezone.now(), False
+    with changing(session_id, provider) as rows:
+        for current in rows.values():
+            if current.state != State.FAILED or (current.error or {}).get("reason") != "sandbox_lost":
+                continue
+            before = current.meta.get("renewed")
+            if before and now - datetime.fromisoformat(before) < not_before:
+                continue
+            replan_failed(current, {"renewed": now.isoformat()})
+            changed = True
+    return changed
+
+
+def replan_failed(current: Resource, meta: dict[str, Any] | None = None) -> None:
+    """failed → planned, for a row locked by `changing`. `meta` given: what the row was about is gone, so forget it."""
+    if meta is not None:
+        current.external_id, current.url, current.meta = "", "", meta
+    current.state, current.error = State.PLANNED, None
+    current.started_at = current.settled_at = current.next_at = None
+    current.save()
 
 
 def ready(row: Resource) -> bool:

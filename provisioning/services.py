@@ -17,7 +17,8 @@ from provisioning import chips, delivery, envfile, ledger, orchestrator, words
 from provisioning.converge import converge
 from provisioning.exceptions import NotConfigured, SandboxLost, VendorError
 from provisioning.models import Credential, Resource
-from provisioning.outcome import Outcome
+from provisioning.outcome import Outcome, Verb
+from provisioning.providers.base import Made
 from provisioning.providers.registry import PROVIDERS, STEPS, connect_sandbox, pause_sandbox, step_for
 from provisioning.secrets import Secret, Unreadable
 from provisioning.shielding import to_the_end
@@ -32,6 +33,7 @@ __all__ = [
     "env_text",
     "plan",
     "preview_url",
+    "renew",
     "request_teardown",
     "resources_state",
     "retry",
@@ -44,6 +46,7 @@ State = Resource.State
 _SHORTEST_SECRET = 8  # characters; anything shorter would be redacted out of ordinary words
 _PATIENCE = 330.0  # seconds a caller is made to wait for a sandbox that is still being made
 _CONNECTS = 3
+_RENEWALS_APART = timedelta(seconds=60)
 
 
 class Owner(Protocol):
@@ -85,13 +88,18 @@ def retry(session: Owner, provider: str) -> bool:
         for row in rows.values():
             if row.state != State.FAILED:
                 continue
-            if row.error and row.error.get("reason") == "sandbox_lost":
-                row.external_id, row.url, row.meta = "", "", {}
-            row.state, row.error = State.PLANNED, None
-            row.started_at = row.settled_at = row.next_at = None
-            row.save()
+            lost = row.error and row.error.get("reason") == "sandbox_lost"
+            ledger.replan_failed(row, {} if lost else None)
             changed = True
     return changed
+
+
+def renew(session: Owner) -> bool:
+    """Put a sandbox that was found lost back to planned, so that it is made anew. Then call `converge`.
+
+    False when there is none, or when the one lost had itself replaced another only moments ago.
+    """
+    return ledger.renew(session.pk, "e2b", not_before=_RENEWALS_APART)
 
 
 def request_teardown(session: Owner) -> None:
@@ -165,7 +173,7 @@ async def sandbox(session_id: UUID) -> e2b.AsyncSandbox:
             left = (row.session.expires_at - timezone.now()).total_seconds()
             connected = await connect_sandbox(row.external_id, left)
         except SandboxLost:
-            await to_the_end(database_sync_to_async(_mark_lost)(row))
+            await _lose(row)
             raise
         except VendorError as error:
             if tries == _CONNECTS or error.outcome in {Outcome.CONFIG, Outcome.REJECTED}:
@@ -184,7 +192,7 @@ async def sandbox_pause(session_id: UUID) -> bool:
     if row is None or row.state != State.READY:
         return False
     if not await pause_sandbox(row.external_id):
-        await to_the_end(database_sync_to_async(_mark_lost)(row))
+        await _lose(row)
         return False
     await to_the_end(database_sync_to_async(_mark_paused)(row, paused=True))
     return True
@@ -203,6 +211,18 @@ async def _settled_sandbox(session_id: UUID) -> Resource:
 
 def _sandbox_row(session_id: UUID) -> Resource | None:
     return Resource.objects.select_related("session").filter(session_id=session_id, provider="e2b").first()
+
+
+async def _lose(row: Resource) -> None:
+    """Write down that the sandbox is gone, once a second read says the same: another will be made in its place.
+
+    Raises:
+        VendorError: E2B says now that it is there, or does not say.
+    """
+    step = step_for(row.provider, row.kind)
+    if await step.exists(Made(row.external_id)):
+        raise VendorError("connect_sandbox", Outcome.AMBIGUOUS, verb=Verb.READ, status=404, detail="there after all")
+    await to_the_end(database_sync_to_async(_mark_lost)(row))
 
 
 def _mark_lost(row: Resource) -> None:

@@ -7,6 +7,11 @@ receiver which writes to the same database commits or rolls back together with t
     env_written        session_id, names
     sandbox_changed    session_id, state (booting, running, paused, lost, gone)
     preview_ready      session_id, url
+
+`sandbox_fresh` is the exception: it is sent asynchronously, outside any transaction, and awaited, before the preview of
+a new sandbox is asked for. Whoever has files to lay down in it does so then; what a receiver raises is logged.
+
+    sandbox_fresh      session_id
 """
 
 from __future__ import annotations
@@ -17,3 +22,4 @@ resource_changed = Signal()
 env_written = Signal()
 sandbox_changed = Signal()
 preview_ready = Signal()
+sandbox_fresh = Signal()

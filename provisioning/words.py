@@ -61,7 +61,7 @@ def lost(step: Step) -> dict[str, Any]:
         "reason": "sandbox_lost",
         "message": f"{step.label} no longer has the sandbox. {step.without}",
         "retryable": True,
-        "next": "Press Retry for a fresh sandbox.",
+        "next": "A fresh one is made by itself when you come back; press Retry if it does not come.",
         "reference": secrets.token_hex(3),
     }
 
