@@ -196,8 +196,8 @@ class SessionConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
 
     def _wake(self, sandbox: dict[str, str] | None) -> None:
         state = (sandbox or {}).get("state")
-        if self.session is not None and state in {"running", "paused"}:
-            sessions.wake(self.session.pk, now=state == "paused")
+        if self.session is not None and state in {"running", "paused", "lost"}:
+            sessions.wake(self.session.pk, now=state != "running")
 
     # --- sending
     async def _send(self, content: dict[str, Any]) -> None:

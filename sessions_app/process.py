@@ -51,7 +51,8 @@ class SessionTasks:
         return task
 
     def wake(self, session_id: UUID, *, now: bool = False) -> None:
-        """Have a visitor's sandbox run while they look at it: resumed when it slept, its time at the vendor extended.
+        """Have a visitor's sandbox run while they look at it: resumed when it slept, its time at the vendor extended,
+        made anew when it is lost.
 
         Does so at most every ten minutes per session, or at once with `now`.
         """
@@ -63,6 +64,16 @@ class SessionTasks:
         task = asyncio.get_running_loop().create_task(self._wake(session_id), name=f"wake {session_id}")
         self._waking[session_id] = task
         task.add_done_callback(lambda _: self._waking.pop(session_id, None))
+
+    async def renew(self, session_id: UUID) -> bool:
+        """Have a sandbox that was found lost made anew; False when there is none, or it was only just made anew."""
+        from sessions_app import services
+
+        renewed: bool = await database_sync_to_async(services.sandbox_renew)(session_id)
+        if renewed:
+            log.info("session.sandbox_renewed session=%s", session_id)
+            self.ensure(session_id)
+        return renewed
 
     async def close(self) -> None:
         """Let what runs come to its end, for ten seconds; then cancel it.
@@ -92,6 +103,7 @@ class SessionTasks:
             await provisioning.sandbox(session_id)
         except provisioning.SandboxLost:
             log.info("session.sandbox_lost session=%s", session_id)  # its row says so, and with it the page
+            await self.renew(session_id)
         except VendorError as error:
             log.warning("session.wake_failed session=%s error=%s", session_id, error)
 

@@ -1,6 +1,7 @@
 """Turns what provisioning announces into events, in the transaction that changed the row.
 
-Lock order holds by itself: the announcement comes from a transaction that already holds the resource's row.
+Lock order holds by itself: the announcement comes from a transaction that already holds the resource's row. A fresh
+sandbox is given the app's files.
 """
 
 from __future__ import annotations
@@ -33,3 +34,10 @@ def _sandbox_changed(session_id: UUID, state: str, **_: Any) -> None:
 @receiver(signals.preview_ready, dispatch_uid="sessions.preview_ready")
 def _preview_ready(session_id: UUID, url: str, **_: Any) -> None:
     events.append(session_id, "preview.ready", {"url": url})
+
+
+@receiver(signals.sandbox_fresh, dispatch_uid="sessions.sandbox_fresh")
+async def _sandbox_fresh(session_id: UUID, **_: Any) -> None:
+    from sessions_app.agent import workspace
+
+    await workspace.refill(session_id)

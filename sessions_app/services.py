@@ -37,6 +37,7 @@ from sessions_app.visitors import Visitor
 __all__ = [
     "leg_retry",
     "redo",
+    "sandbox_renew",
     "session_begin",
     "session_current",
     "session_end",
@@ -156,6 +157,21 @@ def leg_retry(session: Session, provider: str) -> None:
         if not provisioning.retry(session, provider):
             raise NotFound("There is nothing to retry: that service has not failed.")
         tasks.converge_session.configure(schedule_in={"seconds": _SAFETY_NET_SECONDS}).defer(session_id=str(session.pk))
+
+
+def sandbox_renew(session_id: UUID) -> bool:
+    """Put a sandbox that was found lost back to planned. The caller then converges the session.
+
+    False when nothing is to be made: none is lost, the session is not open, or the lost one had just been made anew.
+    """
+    from sessions_app import tasks
+
+    with transaction.atomic():
+        session = Session.objects.get(pk=session_id)
+        if session.state != Session.State.OPEN or not provisioning.renew(session):
+            return False
+        tasks.converge_session.configure(schedule_in={"seconds": _SAFETY_NET_SECONDS}).defer(session_id=str(session_id))
+    return True
 
 
 def _session_make(owner: str, idempotency_key: str | None) -> Session:

@@ -49,6 +49,11 @@ def waiting_for(turn: Turn) -> list[str]:
     return [str(Provider(each["provider"]).label) for each in state if each["state"] in _UNSETTLED]
 
 
+def head(session: Session) -> int:
+    """Number of the version the app stands on, 0 for the starter."""
+    return int(Session.objects.values_list("head", flat=True).get(pk=session.pk))
+
+
 def notice(turn: Turn, level: str, text: str) -> None:
     """Tell the visitor something."""
     events.append(turn.session_id, "notice", {"level": level, "text": text})

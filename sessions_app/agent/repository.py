@@ -113,9 +113,20 @@ class Repository:
         """Make a commit of `tree` on top of `parent`, and the branch and HEAD point to it. Returns its name."""
         above = ["-p", parent] if parent else []
         sha = (await self._git("commit-tree", tree, *above, "-m", message)).strip()
+        await self.point(sha)
+        return sha
+
+    async def point(self, sha: str) -> None:
+        """Have the branch and HEAD point to that commit; the files are not touched."""
         await self._git("update-ref", f"refs/heads/{BRANCH}", sha)
         await self._git("symbolic-ref", "HEAD", f"refs/heads/{BRANCH}")
-        return sha
+
+    async def tip(self) -> str:
+        """The commit the branch points to, empty without one."""
+        done = await self._sandbox.run(
+            _git("rev-parse", "-q", "--verify", f"refs/heads/{BRANCH}"), env=IDENTITY, cwd=WORKDIR
+        )
+        return done.stdout.strip() if done.exit_code == 0 else ""
 
     async def title(self, tree: str) -> str:
         """What the app in `tree` calls itself in its page, on one line; empty when it has not been given a name."""
@@ -138,9 +149,21 @@ class Repository:
         Raises:
             GitFailed: with the reason as git tells it.
         """
+        await self._remotely(token, "push", "--porcelain", url, f"{sha}:refs/heads/{BRANCH}")
+
+    async def fetch(self, url: str, token: str) -> None:
+        """Bring every commit of the repository's branches here; neither files nor our own branch change.
+
+        An empty repository brings nothing, and that is no failure.
+
+        Raises:
+            GitFailed: with the reason as git tells it.
+        """
+        await self._remotely(token, "fetch", "-q", "--no-tags", url, "+refs/heads/*:refs/mk0r/fetched/*")
+
+    async def _remotely(self, token: str, *args: str) -> None:
         command = _git(
-            "-c", "credential.helper=", "-c", f"credential.helper={_CREDENTIALS}", "-c", "http.proxy=",
-            "push", "--porcelain", url, f"{sha}:refs/heads/{BRANCH}",
+            "-c", "credential.helper=", "-c", f"credential.helper={_CREDENTIALS}", "-c", "http.proxy=", *args
         )  # fmt: skip
         done = await self._sandbox.run(command, env=IDENTITY | {"MK0R_GIT_TOKEN": token}, cwd=WORKDIR, seconds=120)
         if done.exit_code != 0:

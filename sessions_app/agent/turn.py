@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 
 from django.conf import settings
 from django.utils import timezone
@@ -20,7 +20,7 @@ from django.utils import timezone
 from provisioning import services as provisioning
 from provisioning.exceptions import SandboxLost
 from sessions_app import events, tokens
-from sessions_app.agent import briefing, record, summaries, versions
+from sessions_app.agent import briefing, record, summaries, versions, workspace
 from sessions_app.agent.claude import Agent, Probe
 from sessions_app.agent.journal import Journal, Superseded
 from sessions_app.agent.repository import GitFailed, Repository
@@ -72,9 +72,7 @@ async def run(turn_id: int) -> None:
         except _Ended as end:
             await runner.finish(end.state, str(end))
         except SandboxLost:
-            await runner.finish(
-                Turn.State.FAILED, "The sandbox was lost, and with it what was not yet a pushed version."
-            )
+            await runner.lose()
         except Unreachable as error:
             failures += 1
             log.warning("turn.unreachable session=%s error=%s", turn.session.slug, error)
@@ -101,7 +99,7 @@ class _Runner:
         agent, repository = Agent(sandbox, self._turn.number), Repository(sandbox)
         probe = await self._installed(agent)
         self._require_isolation(probe)
-        await self._base(repository, probe)
+        await self._base(sandbox, probe)
         if self._turn.state == Turn.State.QUEUED and not await db(record.begin, self._turn, sandbox.id):
             await self._look(now=True)
             raise _Over
@@ -117,6 +115,15 @@ class _Runner:
         await db(self._write, last=True)
         lines, uuids = self._journal.close()
         await db(record.finish, self._turn, state, summary, lines=lines, uuids=uuids)
+
+    async def lose(self) -> None:
+        """End a turn whose sandbox died under it, and have another made for the next."""
+        head = await db(record.head, self._session)
+        base = f"version {head}" if head else "the starter project"
+        text = "The sandbox was lost while the agent worked, and with it what this turn had done. The next one is "
+        text += f"made now and begins from {base}: ask again."
+        await self.finish(Turn.State.FAILED, text)
+        await sessions.renew(self._session.pk)
 
     # --- before the agent ---------------------------------------------------------------------------------------------
 
@@ -138,16 +145,20 @@ class _Runner:
             await db(record.notice, self._turn, "warning", f"Beginning without {_listed(late)}.")
 
     async def _reach(self) -> Sandbox:
-        """The sandbox this turn runs in. One that was never made is told apart from one that is lost."""
-        try:
+        """The sandbox this turn runs in. One that is lost before the turn has begun is made anew and waited for."""
+        if self._turn.state != Turn.State.QUEUED:
             sandbox = await connected(self._session.pk)
+            if self._turn.sandbox_id and self._turn.sandbox_id != sandbox.id:
+                raise SandboxLost
+            return sandbox
+        with suppress(SandboxLost):
+            return await connected(self._session.pk)
+        await sessions.renew(self._session.pk)
+        await self._backend()
+        try:
+            return await connected(self._session.pk)
         except SandboxLost:
-            if self._turn.state == Turn.State.QUEUED:
-                raise _Ended(Turn.State.FAILED, await db(self._no_sandbox)) from None
-            raise
-        if self._turn.sandbox_id and self._turn.sandbox_id != sandbox.id:
-            raise SandboxLost
-        return sandbox
+            raise _Ended(Turn.State.FAILED, await db(self._no_sandbox)) from None
 
     def _no_sandbox(self) -> str:
         state = {each["provider"]: each for each in provisioning.resources_state(self._session)}
@@ -178,14 +189,16 @@ class _Runner:
         text += "Set MK0R_ALLOW_UNISOLATED=1 to allow it."
         raise _Ended(Turn.State.FAILED, text)
 
-    async def _base(self, repository: Repository, probe: Probe) -> None:
-        """Keep the tree as the turn finds it, so that a turn which changes nothing makes no version."""
+    async def _base(self, sandbox: Sandbox, probe: Probe) -> None:
+        """Have the app's files there, and keep the tree as the turn finds it: a turn that changes nothing makes no
+        version."""
         if probe.started:
             return
         try:
-            tree = await repository.begin()
+            _, tree = await workspace.opened(self._session, sandbox)
         except GitFailed as error:
-            raise _Ended(Turn.State.FAILED, f"The project's repository could not be made: {error}") from None
+            text = f"The project's files could not be made ready: {str(error).rstrip('.')}. Ask again in a moment."
+            raise _Ended(Turn.State.FAILED, text) from None
         await db(record.remember_base, self._turn, tree)
 
     async def _start(self, agent: Agent, probe: Probe) -> None:
