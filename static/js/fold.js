@@ -103,13 +103,17 @@ function noticed(log, data, at, seq) {
   return withTurn(log, null, (turn) => ({ ...turn, items: [...turn.items, item] }));
 }
 
+/** While the sandbox is in one of these, the address an earlier one had leads nowhere. */
+const NO_PREVIEW = new Set(['booting', 'lost', 'gone']);
+
 const FOLDS = {
   'session.opened': (log, data, at) => ({ ...log, openedAt: at }),
   'session.closing': (log) => ({ ...log, state: 'closing' }),
   'session.closed': (log) => ({ ...log, state: 'closed' }),
   'resource.changed': resourceChanged,
   'env.written': (log, data, at) => ({ ...log, env: { names: Array.isArray(data.names) ? data.names.map(text) : [], at } }),
-  'sandbox.changed': (log, data, at) => ({ ...log, sandbox: { state: text(data.state), at } }),
+  'sandbox.changed': (log, data, at) => ({ ...log, sandbox: { state: text(data.state), at },
+    preview: NO_PREVIEW.has(data.state) ? { url: null, at } : log.preview }),
   'preview.ready': (log, data, at) => ({ ...log, preview: { url: text(data.url), at } }),
   'turn.started': (log, data, at) =>
     withTurn(log, data.turn, (turn) => ({ ...turn, prompt: text(data.prompt), state: 'running', startedAt: at })),

@@ -56,7 +56,7 @@ export function view(state, local = {}) {
     legs: legsOf(log.legs, meta.resources, useLog, local),
     env: (useLog ? log.env?.names : null) ?? meta.env ?? log.env?.names ?? [],
     sandbox: sandbox ?? null,
-    previewUrl: (useLog ? log.preview?.url : null) ?? meta.preview_url ?? log.preview?.url ?? null,
+    previewUrl: (useLog && log.preview ? log.preview.url : meta.preview_url ?? log.preview?.url) ?? null,
     turns, running, versions, current: versions.find((version) => version.current) ?? null,
     canUndo: Boolean(meta.can_undo), canRedo: Boolean(meta.can_redo),
     limits: meta.limits ?? {}, modelLocal: meta.model?.local ?? false, clone: meta.clone ?? null, notices: log.notices,

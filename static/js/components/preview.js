@@ -47,7 +47,7 @@ function instead(model, act) {
   if (session.state === 'closing') return stateBox(html`<h3>${glyph('creating')} Ending</h3><p>The sandbox and everything else of this session is being deleted, and looked for again afterwards.</p>`);
   const sandbox = session.sandbox?.state;
   if (sandbox === 'lost' || sandbox === 'gone') {
-    return stateBox(html`<h3>${glyph('failed')} The sandbox is lost</h3><p>It no longer answers at its vendor. The repository and the database are untouched; the next prompt says whether it can be made again.</p>`);
+    return stateBox(html`<h3>${glyph('failed')} The sandbox is lost</h3><p>It no longer exists at its vendor. Another one is made and gets the files of the last version from the repository; the database is untouched.</p>`);
   }
   const leg = session.legs.find((one) => one.provider === 'e2b');
   if (leg.state === 'failed') {
