@@ -140,6 +140,74 @@ SENTENCES = [
         "Gastos",
         "importe:money fecha:date categoria:choice pagado:boolean",
     ),
+    (
+        ("Wug manager with name:string, age:int, dob:date, active:bool, contact:email, level:enum(low,mid,high)"),
+        "Wug manager",
+        "name:text age:number dob:date active:boolean contact:email level:choice",
+    ),
+    (
+        (
+            "Build an app for tracking snurfs with the following fields:\n- name (text, required)\n- caught on "
+            "(date)\n- released (yes/no)\n- size (small | medium)\n- finder (e-mail)"
+        ),
+        "Snurfs",
+        "name:text caught_on:date released:boolean size:choice finder:email",
+    ),
+    (
+        (
+            "I need to store blips. A blip consists of a code (text), a launch day (date), a reusable flag "
+            "(yes/no) and a colour (choice of red, green or blue)."
+        ),
+        "Blips",
+        "code:text launch_day:date reusable:boolean colour:choice",
+    ),
+    (
+        (
+            "CRUD app for flumps: text: title; number: score; date: started; boolean: finished; choice: mood "
+            "(happy, sad); email: owner"
+        ),
+        "Flumps",
+        "title:text score:number started:date finished:boolean mood:choice owner:email",
+    ),
+    (
+        (
+            "I'd love an app that lets me manage quells, including their name, a price, when they were bought, "
+            "if they are rare, the condition (mint/used), and the seller's e-mail"
+        ),
+        "Quells",
+        "name:text price:money bought_on:date rare:boolean condition:choice sellers_email:email",
+    ),
+    (
+        "a vork log: title, minutes (number), outdoors? (yes/no), mood: good|ok|bad, coach (email)",
+        "Vork log",
+        "title:text minutes:number outdoors:boolean mood:choice coach:email",
+    ),
+    (
+        (
+            "Small tool to note down frims; each one with a name, how many, the date, whether it's been checked "
+            "and which kind (x, y or z)"
+        ),
+        "Frims",
+        "name:text how_many:number date:date checked:boolean which_kind:choice",
+    ),
+    (
+        (
+            "Set up a grommet database with a name text field, a size number field, a date field for purchase, a "
+            "checkbox for active and a select for state with new/used/broken"
+        ),
+        "Grommet database",
+        "name:text size:number purchase:date active:boolean state:choice",
+    ),
+    (
+        "Give me an app to catalog my wizzles by name and colour and rating out of 5",
+        "Wizzles",
+        "name:text colour:text rating:number",
+    ),
+    (
+        "We want a booking form - guest name, guest email, arrival date, number of guests, breakfast yes/no",
+        "Booking form",
+        "guest_name:text guest_email:email arrival_date:date number_of_guests:number breakfast:boolean",
+    ),
 ]
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 
+from localcloud.anthropic.grammar.beside import NAMED, beside
 from localcloud.anthropic.grammar.lexicon import BARE_LABELS, LANGUAGES, Language, hinted_type, named_type
 from localcloud.anthropic.grammar.text import Prepared
 from localcloud.anthropic.names import column_name, sentence_case
@@ -45,12 +46,15 @@ _WHETHER = re.compile(
     r"(?:(?:is|are|was|were|has been|have been|has|have|had|'ve|'s|ist|wurde|est|a été|ai|está|ha sido) )?"
     r"(?:already |been |or not )*(?P<rest>.+?)(?: or not| already| ist| sind|"
 r" wurden?| habe?)?$", re.IGNORECASE)  # fmt: skip
+_WHEN = re.compile(
+    r"^when (?:it|they|he|she|i|we|the \w+)(?:'?s)? (?:(?:was|were|is|are|has been|have been|had|have|last) )*"
+    r"(?P<rest>.+?)(?: it| them)?$",
+    re.IGNORECASE,
+)
 _ASKED = re.compile(
     r"^(?:is|was|has|have|did|are|were) (?:it|they|he|she|i|we|you|this|that) (?:been |already )*(?P<rest>[^?]+)\??$",
     re.IGNORECASE,
 )
-_BOX = r"(?:field|value|input|column|box|feld|champ|campo|spalte)"
-_NAMED = r"(?:called|named|labell?ed|titled|for|namens|genannt|appelée?|nommée?|llamad[oa]|of|:)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +136,7 @@ def _choice(
     if len(options) < 2 or _RANGE.fullmatch(rest[1].strip()):
         return 1, None
     label = re.sub(r"\s*(?:,|:|–|-|=|which|that|is|can|as)$", "", match["label"].strip())
-    label, _ = _beside(label)
+    label, _ = beside(label)
     return rest[0], Found(_label(label or BARE_LABELS["choice"], language, prepared), "choice", options)
 
 
@@ -206,8 +210,17 @@ def _single(words: str, language: Language, prepared: Prepared) -> Found | None:
         options = _options(match[2], language, prepared)
         if len(options) > 2 or (len(options) == 2 and "and/or" not in words and len(match[2]) > 6):
             return replace(
-                found, type="choice", options=options, label=_label(_beside(match[1])[0], language, prepared)
+                found,
+                type="choice",
+                options=options,
+                label=_label(re.sub(r"\s+(?:with|of|as|being|is|from)$", "", beside(match[1])[0]), language, prepared),
             )
+    if match := re.search(r"\s+out of (\d{1,6})$", words, re.IGNORECASE):
+        found = replace(found, minimum=0.0, maximum=float(match[1]))
+        words = words[: match.start()]
+    if match := _WHEN.match(words):
+        rest = match["rest"]
+        return replace(found, type="date", label=_label(f"{rest} on" if " " not in rest else rest, language, prepared))
     if match := _WHETHER.match(words) or _ASKED.match(words):
         return replace(found, type="boolean", label=_label(match["rest"], language, prepared))
     return _typed(words, found, language, prepared)
@@ -221,7 +234,7 @@ def _typed(words: str, found: Found, language: Language, prepared: Prepared) -> 
             re.sub(
                 (
                     rf"\s*(?:[-–:=]|\bas\b|\bis\b)?\s*\b(?:an?|ein|une?)?\s*yesno(?:\s+(?:field|"
-                    rf"question|value|checkbox|flag|feld))?(?:\s+{_NAMED})?\s*"
+                    rf"question|value|checkbox|flag|feld))?(?:\s+{NAMED})?\s*"
                 ),
                 " ",
                 words,
@@ -230,8 +243,8 @@ def _typed(words: str, found: Found, language: Language, prepared: Prepared) -> 
             "boolean",
         )
     else:
-        label, beside = _beside(words)
-        kind = kind or beside
+        label, named = beside(words)
+        kind = kind or named
     if (
         (match := re.fullmatch(r"(.+) number", label))
         and kind is None
@@ -251,59 +264,6 @@ def _typed(words: str, found: Found, language: Language, prepared: Prepared) -> 
     if guess == "choice" and not found.options:
         guess = "text"
     return replace(found, label=label, type=guess)
-
-
-def _beside(words: str) -> tuple[str, FieldType | None]:
-    """Split `label as a number`, `label: number`, `a number called label`, `number label`, `label text` apart."""
-    if match := re.fullmatch(
-        r"(.+?)\s*(?:\bas (?:an? )?|\bof type |\btype |[:=]\s*|\s[-–—]\s*|\bals (?:eine? )?|\bcomme |\bcomo )(.+)",
-        words,
-        re.IGNORECASE,
-    ):
-        kind = named_type(match[2])
-        if kind:
-            return match[1], kind
-    called = _NAMED.replace("|of|:", "").replace("|for|", "|")
-    for pattern in (
-        rf"(.+?) {_BOX}(?: {_NAMED})? (.+)",
-        rf"(.+?) {called} (.+)",
-        r"(.+?)(?: for| f[üu]r| pour| para|:) (.+)",
-    ):
-        match = re.fullmatch(pattern, words, re.IGNORECASE)
-        kind = named_type(match[1]) if match else None
-        if match and kind and (" for" not in pattern or kind in ("boolean", "text", "longtext", "choice")):
-            return match[2], kind
-    if match := re.fullmatch(
-        (
-            r"(.+) (text|string|textarea|text area|checkbox|flag|toggle|boolean|dropdown|"
-            r"integer|numeric|decimal|field|column)"
-        ),
-        words,
-        re.IGNORECASE,
-    ):
-        return match[1], named_type(match[2])
-    if match := re.fullmatch(
-        r"(numeric|boolean|checkbox|text|integer|decimal|string|long text|money)(?: (?:field|value|for|column))? (.+)",
-        words,
-        re.IGNORECASE,
-    ):
-        return match[2], named_type(match[1])
-    if kind := named_type(words):
-        plain = re.sub(r"^(?:an? |the )", "", words, flags=re.IGNORECASE)
-        bare = plain.lower() in (
-            "text",
-            "number",
-            "money",
-            "boolean",
-            "choice",
-            "string",
-            "integer",
-            "long text",
-            "checkbox",
-            "dropdown",
-        )
-        return ("" if bare else words), kind
-    return words, None
 
 
 def _aside(inside: str, found: Found, language: Language, prepared: Prepared) -> Found:

@@ -63,8 +63,8 @@ ENGLISH = Language(
     ),
     and_=r"and|as well as|along with|&",
     or_=r"or",
-    with_=r"with|has|have|having|includes?|including|contains?|containing|consisting of|consists of|stor(?:es?|ing)|"
-    r"captur(?:es?|ing)|needs?|requires?|showing|made (?:up )?of|described by|"
+    with_=r"with|has|have|having|includes?|including|contains?|containing|consisting of|consists of|stores|storing|"
+    r"captures|capturing|needs?|requires?|showing|made (?:up )?of|described by|"
     r"asks? (?:me )?for|asking for|by their|by its",
     each=r"each|every|all|per|one",
     collection=r"list|tracker|log|logbook|diary|journal|database|catalog|catalogue|collection|inventory|register|"
@@ -72,7 +72,8 @@ ENGLISH = Language(
     r"table|index|library|system|organiser|roster|ledger|history|app|application|tool|site|website|page|form|"
     r"web ?app|program|software|crud|dashboard|portal|crm|notebook|schedule|calendar|survey|questionnaire",
     of=r"to track|to keep track of|to manage|to record|to log|to store|to list|to collect|to save|"
-    r"to organi[sz]e|to note|to remember|to register|that tracks|that records|that lists|that manages|that stores|"
+    r"to organi[sz]e|to note(?: down)?|to remember|to register|that tracks|that records|that lists|that manages|"
+    r"that stores|"
     r"that collects|that logs|that keeps|which tracks|which records|which stores|tracking|recording|listing|managing|"
     r"collecting|storing|logging|where i (?:can )?(?:track|record|log|store|keep|save|list|note|enter|add|manage)|"
     r"where (?:we|you|people|users|visitors|customers|guests|members) (?:can )?"
@@ -81,8 +82,9 @@ ENGLISH = Language(
     r"for collecting|for listing|to manage|of|for|about",
     keep=r"keep track of|keep a record of|keep record of|keep tabs on|keep(?! track|"
     r" a record| record| tabs)|track|record|log|manage|collect|store|save|"
-    r"organi[sz]e|catalogu?e|list|remember|register|note down|note|write down|document|monitor|save|archive|"
-    r"book|add|enter|plan|maintain|administer|review|rate|submit|share",
+    r"organi[sz]e|catalog(?:u?e)?|list|remember|register|note down|note|write down|"
+    r"document|monitor|save|archive|"
+    r"book(?= (?:an?|the|my|our)\b)|add|enter|plan|maintain|administer|review|rate|submit|share",
     stop=r"with|that|which|where|who|when|so|using|in|on|from|by|at|and|or|i|we|it|they|people|has|have|having|"
     r"including|includes|containing|each|every|to|for|as|is|are|because|while|of|called|named|please|showing|"
     r"sorted|ordered|titled|whose|needs|should|must|can|about|per|then|also|if|recording|storing|noting|asking|"

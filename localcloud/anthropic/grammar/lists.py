@@ -28,7 +28,7 @@ _PURPOSE = re.compile(
 _GIVERS = re.compile(
     rf"^(?:(?:they|we|you|i|people|everyone|(?:[\w-]+ ){{0,2}}?[\w-]+s?) (?:can "
     rf"|could |should |will |must )?)?(?:{_GIVE})"
-    r"(?: down)?\s+(?=\S)",
+    r"(?: down)?\s+(?=\S)|^(?:each |every |all )?[\w-]+s (?:with|having|have)\s+(?=\S)",
     re.IGNORECASE,
 )
 
@@ -63,7 +63,7 @@ def _patterns(code: str) -> tuple[tuple[str, re.Pattern[str]], ...]:
         ),
         # as in: each quokka's name, weight and colour
         "whose": r"^(?P<head>.*?\b(?:each|every|a|an|the)\s+[\w-]+)(?:'s|s')\s+(?P<list>[^:]+(?:,| and ).+)$",
-        "colon": r"^(?P<head>[^:(]*?[^\s:])\s*:\s+(?P<list>.+)$",
+        "colon": r"^(?P<head>[^:(]*?[^\s:])\s*:\s+(?P<list>.*(?:[,;(/:=]|\s[-–—]\s|\b(?:and|as|yesno)\b).*)$",
         "with": (rf"^(?P<head>(?>(?:(?:i|we|you)\s+(?:also\s+|really\s+)?\w+\s+)?).*?)(?<!\w)(?:{language.with_})"
 rf"\s*:?\s+(?P<list>.+)$"),
         # as in: contacts (name, e-mail, phone)
@@ -78,9 +78,8 @@ rf"\s*:?\s+(?P<list>.+)$"),
         ),
         # as in: catalogue them by country and year
         "them by": (
-            r"^(?P<head>.*?\b(?:catalogu?e|list|track|organi[sz]e|record|log|file) (?:them|"
-r"it|these|each)) (?:by|with)\s+"
-            r"(?P<list>.+)$"
+            r"^(?P<head>.*?\b(?:catalog(?:u?e)?|list|track|organi[sz]e|record|log|file) "
+            r"(?:them|it|these|each|(?:my|our|the) [\w-]+)) (?:by|with) (?P<list>.+)$"
         ),
         "dash": r"^(?P<head>[^,]{3,40}?)\s+[–—-]\s+(?P<list>[^,]+,.+)$",
         # later sentences: "Collect name and size", "Amount, category and a note"

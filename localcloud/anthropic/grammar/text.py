@@ -95,5 +95,5 @@ def prepare(prompt: str) -> Prepared:
 
 def sentences(text: str) -> list[str]:
     """The sentences of prepared text, without their closing marks."""
-    parts = re.split(r"(?<=[^\d])[.!?]+(?=\s|$)|(?<=\d)[.!?]+(?=\s+[A-ZÄÖÜ]|$)", text)
+    parts = re.split(r"(?<=[^\d])[.!?]+(?=\s(?!\s*\()|$)|(?<=\d)[.!?]+(?=\s+[A-ZÄÖÜ]|$)", text)
     return [part.strip(" ;,") for part in parts if part and part.strip(" ;,.!?")]

@@ -119,7 +119,17 @@ def _plain(match: re.Match[str], prepared: Prepared, language: Language) -> Thin
 
 def _one_word(match: re.Match[str], prepared: Prepared, language: Language) -> Thing | None:
     word = prepared.restore(match["thing"])
-    if word.lower() in ("notebook", "facebook", "textbook", "ebook", "keyboard", "dashboard", "backlog", "datasheet"):
+    if word.lower() in (
+        "notebook",
+        "facebook",
+        "textbook",
+        "ebook",
+        "keyboard",
+        "dashboard",
+        "backlog",
+        "catalog",
+        "dialog",
+    ):
         return None
     return Thing(*_ENTRY[language.code], title=sentence_case(word))
 
