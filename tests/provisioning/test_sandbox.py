@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from channels.db import database_sync_to_async
 
-from provisioning import envfile, services
-from provisioning.exceptions import SandboxLost
+from provisioning import envfile, services, signals
+from provisioning.exceptions import SandboxLost, VendorError
 from provisioning.providers.base import Made
 from provisioning.providers.registry import step_for
 from sessions_app.models import Session
@@ -133,6 +133,59 @@ async def test_a_lost_sandbox_is_told_and_a_retry_brings_a_fresh_one_with_env(
     assert fresh.sandbox_id != row.external_id
     assert await fresh.files.read("/app/.env") == await text_of(session)
     assert len(heard.of("preview_ready", session)) == 2
+    await end(session)
+
+
+async def test_a_lost_sandbox_is_made_anew_unasked_and_its_files_come_before_its_preview(
+    vendor_settings: Any, begin: Any, heard: Any, rows: Any
+) -> None:
+    session = await begin()
+    await services.converge(session.pk)
+    row = (await rows(session))["e2b", "sandbox"]
+    assert not await database_sync_to_async(services.renew)(session)
+    await step_for("e2b", "sandbox").destroy(Made(row.external_id))
+    with pytest.raises(SandboxLost):
+        await services.sandbox(session.pk)
+    previews: list[int] = []
+
+    async def lay_down(session_id: Any, **_: Any) -> None:
+        previews.append(len(heard.of("preview_ready", session)))
+
+    signals.sandbox_fresh.connect(lay_down)
+    assert await database_sync_to_async(services.renew)(session)
+    await asyncio.gather(services.converge(session.pk), converge_elsewhere(session.pk))
+    signals.sandbox_fresh.disconnect(lay_down)
+    assert previews
+    assert previews[0] == 1
+    assert len(heard.of("preview_ready", session)) == 2
+    told = [told["state"] for told in heard.of("sandbox_changed", session)]
+    assert told == ["booting", "running", "lost", "booting", "running"]
+    fresh = (await rows(session))["e2b", "sandbox"]
+    assert (fresh.attempt, fresh.external_id != row.external_id) == (2, True)
+    assert len(vendor_settings.live(vendor="e2b", name=fresh.name)) == 1
+
+    await step_for("e2b", "sandbox").destroy(Made(fresh.external_id))
+    with pytest.raises(SandboxLost):
+        await services.sandbox(session.pk)
+    assert not await database_sync_to_async(services.renew)(session)  # lost as soon as it was made
+    await end(session)
+
+
+async def test_a_sandbox_that_is_there_after_all_is_not_given_up(
+    vendor_settings: Any, begin: Any, rows: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = await begin()
+    await services.converge(session.pk)
+
+    async def lost(*_: Any, **__: Any) -> Any:
+        raise SandboxLost("not found")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(services, "connect_sandbox", lost)
+        with pytest.raises(VendorError):
+            await services.sandbox(session.pk)
+    assert (await rows(session))["e2b", "sandbox"].state == "ready"
+    assert await services.sandbox(session.pk)
     await end(session)
 
 
