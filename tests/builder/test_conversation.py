@@ -13,6 +13,9 @@ def user(*texts: str) -> dict[str, Any]:
     return {"role": "user", "content": [{"type": "text", "text": text} for text in texts]}
 
 
+TWO = [{"type": "text", "text": "two"}]
+
+
 def call(identifier: str) -> dict[str, Any]:
     return {"role": "assistant", "content": [{"type": "tool_use", "id": identifier, "name": "Bash", "input": {}}]}
 
@@ -46,7 +49,7 @@ def test_results_come_in_the_order_of_their_calls() -> None:
     both = {"role": "assistant", "content": [*call("a")["content"], *call("b")["content"]]}
     messages = [
         user("hello"), both,
-        {"role": "user", "content": [result("b", [{"type": "text", "text": "two"}]), result("a", "one", is_error=True)]},
+        {"role": "user", "content": [result("b", TWO), result("a", "one", is_error=True)]},
         {"role": "user", "content": [{"type": "text", "text": "<system-reminder>x</system-reminder>"}]},
     ]  # fmt: skip
     turn = read_turn({"messages": messages})
