@@ -38,7 +38,8 @@ def field_list(spec: AppSpec, *, typed: bool = False) -> str:
     names = []
     for item in spec.fields:
         kind = "/".join(item.options) if item.type == "choice" else _TYPES.get(item.type, item.type)
-        names.append(f"{item.label} ({kind})" if typed and item.type != "text" else item.label)
+        shown = typed and item.type != "text" and spec.language == "en"
+        names.append(f"{item.label} ({kind})" if shown else item.label)
     joined = ", ".join(names[:-1])
     return f"{joined} {phrases('turn', spec.language)['and']} {names[-1]}" if joined else "".join(names)
 
