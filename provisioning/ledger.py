@@ -139,10 +139,10 @@ def _lasting(row: Resource) -> dict[str, Any]:
     return {key: value for key, value in row.meta.items() if key == "renewed"}
 
 
-def renew(session_id: UUID, provider: str, *, not_before: timedelta) -> bool:
+def renew(session_id: UUID, provider: str, *, most: int, within: timedelta) -> bool:
     """failed for its loss → planned, without anybody asking; False when there is no such row.
 
-    One that was renewed less than `not_before` ago is left for a person to retry: what is lost as soon as it is made
+    After `most` renewals `within` that time the row is left for a person to retry: what is lost as soon as it is made
     would be made for ever.
     """
     now, changed = timezone.now(), False
@@ -150,10 +150,10 @@ def renew(session_id: UUID, provider: str, *, not_before: timedelta) -> bool:
         for current in rows.values():
             if current.state != State.FAILED or (current.error or {}).get("reason") != "sandbox_lost":
                 continue
-            before = current.meta.get("renewed")
-            if before and now - datetime.fromisoformat(before) < not_before:
+            before = [at for at in current.meta.get("renewed", []) if now - datetime.fromisoformat(at) < within]
+            if len(before) >= most:
                 continue
-            replan_failed(current, {"renewed": now.isoformat()})
+            replan_failed(current, {"renewed": [*before, now.isoformat()]})
             changed = True
     return changed
 

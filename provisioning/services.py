@@ -46,7 +46,7 @@ State = Resource.State
 _SHORTEST_SECRET = 8  # characters; anything shorter would be redacted out of ordinary words
 _PATIENCE = 330.0  # seconds a caller is made to wait for a sandbox that is still being made
 _CONNECTS = 3
-_RENEWALS_APART = timedelta(seconds=60)
+_RENEWALS, _RENEWALS_WITHIN = 5, timedelta(minutes=10)
 
 
 class Owner(Protocol):
@@ -97,9 +97,9 @@ def retry(session: Owner, provider: str) -> bool:
 def renew(session: Owner) -> bool:
     """Put a sandbox that was found lost back to planned, so that it is made anew. Then call `converge`.
 
-    False when there is none, or when the one lost had itself replaced another only moments ago.
+    False when there is none, or when five were lost within ten minutes.
     """
-    return ledger.renew(session.pk, "e2b", not_before=_RENEWALS_APART)
+    return ledger.renew(session.pk, "e2b", most=_RENEWALS, within=_RENEWALS_WITHIN)
 
 
 def request_teardown(session: Owner) -> None:

@@ -66,7 +66,7 @@ class SessionTasks:
         task.add_done_callback(lambda _: self._waking.pop(session_id, None))
 
     async def renew(self, session_id: UUID) -> bool:
-        """Have a sandbox that was found lost made anew; False when there is none, or it was only just made anew."""
+        """Have a sandbox that was found lost made anew; False when there is none, or several were lost of late."""
         from sessions_app import services
 
         renewed: bool = await database_sync_to_async(services.sandbox_renew)(session_id)

@@ -162,7 +162,7 @@ def leg_retry(session: Session, provider: str) -> None:
 def sandbox_renew(session_id: UUID) -> bool:
     """Put a sandbox that was found lost back to planned. The caller then converges the session.
 
-    False when nothing is to be made: none is lost, the session is not open, or the lost one had just been made anew.
+    False when nothing is to be made: none is lost, the session is not open, or several were lost in a short time.
     """
     from sessions_app import tasks
 
