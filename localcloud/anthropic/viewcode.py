@@ -79,6 +79,17 @@ def _app_phrases(spec: AppSpec) -> dict[str, str]:
     )
 
 
+_MARK = (
+    "\n  async function mark(entry: Entry, change: Partial<Entry>) {\n"
+    "    const put = (value: Entry) => setEntries((all) => all?.map((item) "
+    "=> (item.id === value.id ? value : item)) ?? null)\n"
+    "    put({ ...entry, ...change })\n"
+    "    try {\n      put(await markEntry(entry.id, change as Partial<Draft>))\n"
+    "    } catch (reason) {\n      put(entry)\n      setProblem(reason instanceof "
+    "Error ? reason.message : String(reason))\n    }\n  }\n"
+)
+
+
 def _app_parts(spec: AppSpec) -> dict[str, str]:
     marks = any(item.type == "boolean" for item in spec.fields)
     totals = [item for name in spec.totals if (item := spec.field_named(name))]
@@ -87,15 +98,6 @@ def _app_parts(spec: AppSpec) -> dict[str, str]:
     states = "  const [query, setQuery] = useState('')\n" + (
         "  const [mail, setMail] = useState<{ sent: boolean; text: string } | null>(null)\n" if spec.mail else ""
     )
-    mark = (
-        "\n  async function mark(entry: Entry, change: Partial<Entry>) {\n"
-        "    const put = (value: Entry) => setEntries((all) => all?.map((item) "
-        "=> (item.id === value.id ? value : item)) ?? null)\n"
-        "    put({ ...entry, ...change })\n"
-        "    try {\n      put(await markEntry(entry.id, change as Partial<Draft>))\n"
-        "    } catch (reason) {\n      put(entry)\n      setProblem(reason instanceof "
-        "Error ? reason.message : String(reason))\n    }\n  }\n"
-    )
     return {
         "MAIL_COMPONENT": "import { MailSetting } from './MailSetting'\n" if owner else "",
         "IMPORTS": ("markEntry, " if marks else "") + "matches, ",
@@ -103,7 +105,7 @@ def _app_parts(spec: AppSpec) -> dict[str, str]:
         "STATES": states,
         "ADD_RESULT": "const saved = " if spec.mail else "",
         "AFTER_ADD": "    setMail(saved.mail)\n" if spec.mail else "",
-        "MARK_FUNCTION": mark if marks else "",
+        "MARK_FUNCTION": _MARK if marks else "",
         "SHOWN": "  const shown = (entries ?? []).filter((entry) => matches(entry, query.trim()))\n",
         "MAIL_SETTING": (
             '          <div className="border-t border-line pt-3">\n            <MailSetting />\n          </div>\n'

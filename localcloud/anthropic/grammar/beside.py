@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from localcloud.anthropic.grammar.lexicon import named_type
+from localcloud.anthropic.grammar.hints import named_type
 from localcloud.anthropic.spec import FieldType
 
 BOX = r"(?:field|value|input|column|box|feld|champ|campo|spalte)"

@@ -10,7 +10,8 @@ import re
 from dataclasses import dataclass, replace
 
 from localcloud.anthropic.grammar.beside import NAMED, beside
-from localcloud.anthropic.grammar.lexicon import BARE_LABELS, LANGUAGES, Language, hinted_type, named_type
+from localcloud.anthropic.grammar.hints import hinted_type, named_type
+from localcloud.anthropic.grammar.lexicon import BARE_LABELS, LANGUAGES, Language
 from localcloud.anthropic.grammar.text import Prepared
 from localcloud.anthropic.names import column_name, sentence_case
 from localcloud.anthropic.spec import MAX_FIELDS, Field, FieldType

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from localcloud.anthropic.grammar.alter import Change, new_fields, retire_field, retype_field, swap_field
 from localcloud.anthropic.grammar.fields import Found, read_fields, split
-from localcloud.anthropic.grammar.lexicon import LANGUAGES, Language, named_type
+from localcloud.anthropic.grammar.hints import named_type
+from localcloud.anthropic.grammar.lexicon import LANGUAGES, Language
 from localcloud.anthropic.grammar.sentence import (
     chosen_sort,
     chosen_totals,
@@ -247,11 +248,8 @@ def _remove(change: Change, clause: str, prepared: Prepared) -> bool:
     return understood
 
 
-def _add(change: Change, clause: str, prepared: Prepared) -> bool:
-    match = _ADD.match(clause) or _MORE.match(clause)
-    if match is None:
-        return False
-    what = match["what"] or match.groupdict().get("bare") or ""
+def _bare(what: str) -> str:
+    """What is to be added, without "a new field called" before it and "to each entry" after it."""
     what = re.sub(
         (
             r"^(?:an?(?:other| new| extra| additional)?|the|two|three|some|more|new|"
@@ -263,7 +261,7 @@ def _add(change: Change, clause: str, prepared: Prepared) -> bool:
         what,
         flags=re.IGNORECASE,
     )
-    what = re.sub(
+    return re.sub(
         (
             r"\s+(?:to|for|on|in)\s+(?:the|each|every|all|my|it|this|them)\b(?:\s+[\w-]+){0,3}$|"
             r"\s+(?:to it|too|as well|zu(?:m|r)? \w+|à la \w+|a la \w+)$"
@@ -272,6 +270,13 @@ def _add(change: Change, clause: str, prepared: Prepared) -> bool:
         what,
         flags=re.IGNORECASE,
     )
+
+
+def _add(change: Change, clause: str, prepared: Prepared) -> bool:
+    match = _ADD.match(clause) or _MORE.match(clause)
+    if match is None:
+        return False
+    what = _bare(match["what"] or match.groupdict().get("bare") or "")
     found = read_fields(what, prepared, _spoken(clause, change.spec.language))
     known = {item.label.lower() for item in change.spec.fields}
     fresh = [item for item in found if item.label.lower() not in known]

@@ -33,64 +33,70 @@ _GIVERS = re.compile(
 )
 
 
+# `<each>` and `<with>` stand for the words of the language.
+_WAYS = {
+    # as in: … Fields: title, author
+    "fields": (
+        r"^(?P<head>.*?)(?:\b(?:the |these |following |its |their ){0,3}"
+        r"(?:fields|columns|attributes|properties|felder|spalten|champs|campos)\b"
+        r"(?: are| is| should be| sind| sont| son)?(?: called| named)?\s*[:,]?\s+(?P<list>.+))$"
+    ),
+    # "each book has a title", "for each run I want to record the date"
+    "each": (
+        r"^(?P<head>.*?\b(?:<each>)\s+(?:of (?:them|these) |one |[\w'-]+ ){0,3}?(?:<with>|"
+        r"should have|must have|gets?|comes with|is described by|consists of|(?:i|we) (?:want|need|would like) to "
+        r"(?:note|record|store|track|keep|log|save|enter)|(?:i |we |you |people |users )?"
+        r"(?:note|record|store|track|keep|log|save|enter|give)))\s*:?\s+(?P<list>.+)$"
+    ),
+    # "where people leave their name and a message"
+    "given": (
+        r"^(?P<head>.*?\b(?:where|so that|in which|for|that lets?|lets?|let|allows?|allow|enables?)\s+"
+        rf"(?:\w+ ){{1,3}}?(?:can |could |may |to )?(?:{_GIVE}))(?: down)?\s+"
+        r"(?P<list>(?:their|his|her|a|an|the|my|your|its)\s.+|.+(?:,| and ).+)$"
+    ),
+    # "track the title, author and rating of each book"
+    "of each": (
+        rf"^(?P<head>.*?)\b(?:{_STORE})\s+(?:the |its |their )?(?P<list>[^,]+(?:,| and ).+?)\s+"
+        r"(?P<tail>(?:of|for|about|per|on)\s+(?:each|every|all|my|our|the|a|an)\s+[\w' -]+)$"
+    ),
+    # as in: each quokka's name, weight and colour
+    "whose": r"^(?P<head>.*?\b(?:each|every|a|an|the)\s+[\w-]+)(?:'s|s')\s+(?P<list>[^:]+(?:,| and ).+)$",
+    "colon": r"^(?P<head>[^:(]*?[^\s:])\s*:\s+(?P<list>.*(?:[,;(/:=]|\s[-–—]\s|\b(?:and|as|yesno)\b).*)$",
+    "with": (r"^(?P<head>(?>(?:(?:i|we|you)\s+(?:also\s+|really\s+)?\w+\s+)?).*?)(?<!\w)(?:<with>)"
+r"\s*:?\s+(?P<list>.+)$"),
+    # as in: contacts (name, e-mail, phone)
+    "parentheses": r"^(?P<head>[^(),]{1,300}?)\s*\((?P<list>[^()]*,[^()]*(?:\([^()]*\)[^()]*)*)\)\s*$",
+    "more": (
+        r"^(?P<head>(?:it|they|each|every|each one|also|i also want|please|and)\b[^,]*?\b(?:has|have|needs?|"
+        r"should have|with|include|stores?|records?|want|add|also))\s+(?P<list>.+)$"
+    ),
+    # "a form that collects name, e-mail and size"
+    "that stores": (
+        rf"^(?P<head>.*?\b(?:that |which |to |who )(?:{_STORE}|asks? for|takes?))\s+(?P<list>(?:[^,]+,)+.+)$"
+    ),
+    # as in: catalogue them by country and year
+    "them by": (
+        r"^(?P<head>.*?\b(?:catalog(?:u?e)?|list|track|organi[sz]e|record|log|file) "
+        r"(?:them|it|these|each|(?:my|our|the) [\w-]+)) (?:by|with) (?P<list>.+)$"
+    ),
+    "dash": r"^(?P<head>[^,]{3,40}?)\s+[–—-]\s+(?P<list>[^,]+,.+)$",
+    # later sentences: "Collect name and size", "Amount, category and a note"
+    "later verb": (
+        rf"^(?P<head>(?:please )?(?:{_STORE}|ask for))\s+(?P<list>.+(?:,| and ).+)$"
+    ),
+    "later list": r"^(?P<head>)(?P<list>[^,]+,.+)$",
+    # "recipes, name, minutes"
+    "first comma": r"^(?P<head>(?:an? |the |my )?\w+(?: \w+){0,3}),\s+(?P<list>[^,]+,.+)$",
+}  # fmt: skip
+
+
 @cache
 def _patterns(code: str) -> tuple[tuple[str, re.Pattern[str]], ...]:
     language = LANGUAGES[code]
-    ways = {
-        # as in: … Fields: title, author
-        "fields": (
-            r"^(?P<head>.*?)(?:\b(?:the |these |following |its |their ){0,3}"
-            r"(?:fields|columns|attributes|properties|felder|spalten|champs|campos)\b"
-            r"(?: are| is| should be| sind| sont| son)?(?: called| named)?\s*[:,]?\s+(?P<list>.+))$"
-        ),
-        # "each book has a title", "for each run I want to record the date"
-        "each": (
-            rf"^(?P<head>.*?\b(?:{language.each})\s+(?:of (?:them|these) |one |[\w'-]+ ){{0,3}}?(?:{language.with_}|"
-            r"should have|must have|gets?|comes with|is described by|consists of|(?:i|we) (?:want|need|would like) to "
-            r"(?:note|record|store|track|keep|log|save|enter)|(?:i |we |you |people |users )?"
-            r"(?:note|record|store|track|keep|log|save|enter|give)))\s*:?\s+(?P<list>.+)$"
-        ),
-        # "where people leave their name and a message"
-        "given": (
-            r"^(?P<head>.*?\b(?:where|so that|in which|for|that lets?|lets?|let|allows?|allow|enables?)\s+"
-            rf"(?:\w+ ){{1,3}}?(?:can |could |may |to )?(?:{_GIVE}))(?: down)?\s+"
-            r"(?P<list>(?:their|his|her|a|an|the|my|your|its)\s.+|.+(?:,| and ).+)$"
-        ),
-        # "track the title, author and rating of each book"
-        "of each": (
-            rf"^(?P<head>.*?)\b(?:{_STORE})\s+(?:the |its |their )?(?P<list>[^,]+(?:,| and ).+?)\s+"
-            r"(?P<tail>(?:of|for|about|per|on)\s+(?:each|every|all|my|our|the|a|an)\s+[\w' -]+)$"
-        ),
-        # as in: each quokka's name, weight and colour
-        "whose": r"^(?P<head>.*?\b(?:each|every|a|an|the)\s+[\w-]+)(?:'s|s')\s+(?P<list>[^:]+(?:,| and ).+)$",
-        "colon": r"^(?P<head>[^:(]*?[^\s:])\s*:\s+(?P<list>.*(?:[,;(/:=]|\s[-–—]\s|\b(?:and|as|yesno)\b).*)$",
-        "with": (rf"^(?P<head>(?>(?:(?:i|we|you)\s+(?:also\s+|really\s+)?\w+\s+)?).*?)(?<!\w)(?:{language.with_})"
-rf"\s*:?\s+(?P<list>.+)$"),
-        # as in: contacts (name, e-mail, phone)
-        "parentheses": r"^(?P<head>[^(),]{1,300}?)\s*\((?P<list>[^()]*,[^()]*(?:\([^()]*\)[^()]*)*)\)\s*$",
-        "more": (
-            r"^(?P<head>(?:it|they|each|every|each one|also|i also want|please|and)\b[^,]*?\b(?:has|have|needs?|"
-            r"should have|with|include|stores?|records?|want|add|also))\s+(?P<list>.+)$"
-        ),
-        # "a form that collects name, e-mail and size"
-        "that stores": (
-            rf"^(?P<head>.*?\b(?:that |which |to |who )(?:{_STORE}|asks? for|takes?))\s+(?P<list>(?:[^,]+,)+.+)$"
-        ),
-        # as in: catalogue them by country and year
-        "them by": (
-            r"^(?P<head>.*?\b(?:catalog(?:u?e)?|list|track|organi[sz]e|record|log|file) "
-            r"(?:them|it|these|each|(?:my|our|the) [\w-]+)) (?:by|with) (?P<list>.+)$"
-        ),
-        "dash": r"^(?P<head>[^,]{3,40}?)\s+[–—-]\s+(?P<list>[^,]+,.+)$",
-        # later sentences: "Collect name and size", "Amount, category and a note"
-        "later verb": (
-            rf"^(?P<head>(?:please )?(?:{_STORE}|ask for))\s+(?P<list>.+(?:,| and ).+)$"
-        ),
-        "later list": r"^(?P<head>)(?P<list>[^,]+,.+)$",
-        # "recipes, name, minutes"
-        "first comma": r"^(?P<head>(?:an? |the |my )?\w+(?: \w+){0,3}),\s+(?P<list>[^,]+,.+)$",
-    }  # fmt: skip
-    return tuple((name, re.compile(pattern, re.IGNORECASE)) for name, pattern in ways.items())
+    filled = (
+        (name, way.replace("<each>", language.each).replace("<with>", language.with_)) for name, way in _WAYS.items()
+    )
+    return tuple((name, re.compile(way, re.IGNORECASE)) for name, way in filled)
 
 
 def find_list(sentence: str, code: str, *, first: bool) -> tuple[str, str]:

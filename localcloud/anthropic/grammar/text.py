@@ -72,6 +72,12 @@ def prepare(prompt: str) -> Prepared:
         text,
         flags=re.IGNORECASE,
     )
+    prepared.text = re.sub(r"[ \t]+", " ", _marks(text)).strip()
+    return prepared
+
+
+def _marks(text: str) -> str:
+    """Line ends, bullets and marks of other scripts as commas, semicolons and full stops; runs are cut short."""
     text = _BULLET.sub("; ", text)
     text = re.sub(r"\n\s*\n", ". ", text)
     text = re.sub(r":\s*\n?\s*;", ": ", text)
@@ -88,9 +94,7 @@ def prepare(prompt: str) -> Prepared:
     # Nobody means the same word or mark many times over, and every pattern is spared the run.
     text = re.sub(r"\b([\w'-]{1,40})(?:\s+\1\b){2,}", r"\1 \1", text, flags=re.IGNORECASE)
     text = re.sub(r"([,;])(?:\s*[,;])+", r"\1", text)
-    text = re.sub(r"([.!?])(?:\s*[.!?])+", r"\1", text)
-    prepared.text = re.sub(r"[ \t]+", " ", text).strip()
-    return prepared
+    return re.sub(r"([.!?])(?:\s*[.!?])+", r"\1", text)
 
 
 def sentences(text: str) -> list[str]:
