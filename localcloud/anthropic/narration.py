@@ -21,6 +21,7 @@ class Facts:
     problem: str = ""
     guessed: bool = False
     secret: bool = False
+    beyond: tuple[str, ...] = ()  # asked for, and not to be built
     kept_column: bool = False
 
 
@@ -62,6 +63,8 @@ def built(spec: AppSpec, facts: Facts) -> str:
         said = [tell(code, "done", title=spec.title, fields=field_list(spec), table=spec.table, order=order)]
         if facts.guessed:
             said.append(tell(code, "guessed", fields=field_list(spec)))
+        if facts.beyond:
+            said.append(tell(code, "beyond", words="; ".join(f"“{words}”" for words in facts.beyond)))
     if facts.secret:
         said.append(tell(code, "secret"))
     return "\n\n".join(

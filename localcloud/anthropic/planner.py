@@ -77,6 +77,7 @@ def _new_app(reading: Reading, found: Findings, old: AppSpec | None) -> Plan:
         mail_ready=found.mail_ready,
         guessed=reading.guessed_fields,
         secret=reading.secret,
+        beyond=reading.beyond,
     )
     migrations: dict[str, str] = {}
     if spec.kind == "records":

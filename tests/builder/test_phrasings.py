@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from localcloud.anthropic.grammar.sentence import read_sentence
+from localcloud.anthropic.narration import Facts, built
 
 SENTENCES = [
     (
@@ -209,6 +210,166 @@ SENTENCES = [
         "guest_name:text guest_email:email arrival_date:date number_of_guests:number breakfast:boolean",
     ),
 ]
+
+
+# Sentences that also say what one entry is: (sentence, title, one entry, fields).
+COUNTED = [
+    (
+        (
+            "A sign-up sheet for our school fair: people leave a name, an e-mail address, what they bring (cake, "
+            "drinks or games) and for how many hours they can help. List the newest first and send me a mail "
+            "for each one."
+        ),
+        "Sign-up sheet",
+        "sign-up",
+        "name:text email_address:email what_they_bring:choice hours_they_can_help:number",
+    ),
+    (
+        (
+            "A repair log for a bike workshop. Each repair has a customer, a bicycle, a date it came in, a price and "
+            "whether it is done. Let me add, edit and delete repairs."
+        ),
+        "Repair log",
+        "repair",
+        "customer:text bicycle:text date_it_came_in:date price:money done:boolean",
+    ),
+    (
+        (
+            "A tool library for our street. Every tool has a name, an owner, a note and whether it is lent out right "
+            "now. Neighbours can add tools and mark them as lent."
+        ),
+        "Tool library",
+        "tool",
+        "name:text owner:text note:longtext lent_out_right_now:boolean",
+    ),
+    (
+        (
+            "A reading list: title, author, the date I finished it and a rating from 1 to 5. Show how many books there "
+            "are at the top."
+        ),
+        "Reading list",
+        "book",
+        "title:text author:text date_i_finished_it:date rating:number",
+    ),
+    (
+        "I want to keep track of invoices: number, client, amount, due date, paid or not",
+        "Invoices",
+        "invoice",
+        "number:number client:text amount:money due_date:date paid:boolean",
+    ),
+    (
+        "Meeting room bookings with room, date, start time, end time and who booked it",
+        "Meeting room bookings",
+        "booking",
+        "room:text date:date start_time:time end_time:time booked_by:text",
+    ),
+    (
+        "A guestbook for our mountain hut. Guests leave a name and a note, newest first, and I get a mail for each",
+        "Guestbook",
+        "entry",
+        "name:text note:longtext",
+    ),
+    (
+        "let people suggest lunch places with name, address, price (cheap, ok, pricey) and link",
+        "Lunch places",
+        "lunch place",
+        "name:text address:text price:choice link:url",
+    ),
+    (
+        "Lost and found: item, where it was found, when it was found, who found it and whether it has been claimed",
+        "Lost and found",
+        "entry",
+        "item:text where_it_was_found:text found_on:date found_by:text claimed:boolean",
+    ),
+    (
+        (
+            "A booking system for our sauna. Members choose a date, a start time and how many people come. Send me an "
+            "email for every booking."
+        ),
+        "Booking system",
+        "booking",
+        "date:date start_time:time people:number",
+    ),
+    (
+        "I'd like to manage a small library; each book has title, author, ISBN, number of copies and shelf",
+        "Library",
+        "book",
+        "title:text author:text isbn:text number_of_copies:number shelf:text",
+    ),
+    (
+        "Potluck sign-up: name, dish, serves how many, vegetarian?",
+        "Potluck sign-up",
+        "entry",
+        "name:text dish:text serves_how_many:number vegetarian:boolean",
+    ),
+    (
+        "Expense report app with amount, currency choose from EUR, USD or GBP, date and receipt link",
+        "Expense reports",
+        "expense report",
+        "amount:money currency:choice date:date receipt_link:url",
+    ),
+    (
+        "a journal where I can write an entry each day with mood either good, neutral or bad",
+        "Journal",
+        "entry",
+        "mood:choice",
+    ),
+    (
+        "Eine Liste meiner Pflanzen mit Name, Kaufdatum und ob sie Schatten braucht",
+        "Pflanzen",
+        "Pflanzen",
+        "name:text kaufdatum:date schatten_braucht:boolean",
+    ),
+    ("Un registre de visiteurs avec nom, e-mail et date", "Visiteurs", "visiteurs", "nom:text email:email date:date"),
+]
+
+
+@pytest.mark.parametrize(("sentence", "title", "one", "fields"), COUNTED, ids=[title for _, title, _, _ in COUNTED])
+def test_one_entry_is_called_as_the_sentence_calls_it(sentence: str, title: str, one: str, fields: str) -> None:
+    spec = read_sentence(sentence).spec
+    assert spec is not None
+    assert (spec.title, spec.one) == (title, one)
+    assert " ".join(f"{item.name}:{item.type}" for item in spec.fields) == fields
+
+
+# What is no field, and the fields the app gets where the sentence names none.
+BEYOND = [
+    (
+        "A stock list with warnings when fewer than 5 are left",
+        "Stock list",
+        "name:text quantity:number",
+        ("warnings when fewer than 5 are left",),
+    ),
+    ("A poll with live results", "Poll", "name:text vote:text", ("live results",)),
+    ("build a website for my dog", "Website for my dog", "title:text text:longtext", ()),
+    ("a contact form that emails me", "Contact form", "name:text email:email message:longtext", ()),
+    (
+        "Contacts with name, phone, email. Users can search, sort and filter. Add a login.",
+        "Contacts",
+        "name:text phone:phone email:email",
+        ("Add a login",),
+    ),
+]
+
+
+@pytest.mark.parametrize(("sentence", "title", "fields", "beyond"), BEYOND, ids=[title for _, title, _, _ in BEYOND])
+def test_what_cannot_be_built_is_no_field_and_is_told(
+    sentence: str, title: str, fields: str, beyond: tuple[str, ...]
+) -> None:
+    reading = read_sentence(sentence)
+    assert reading.spec is not None
+    assert reading.spec.title == title
+    assert " ".join(f"{item.name}:{item.type}" for item in reading.spec.fields) == fields
+    assert reading.beyond == beyond
+    said = built(reading.spec, Facts(guessed=reading.guessed_fields, beyond=reading.beyond))
+    assert all(words in said for words in beyond)
+
+
+def test_a_contact_form_sends_what_is_written_to_its_owner() -> None:
+    spec = read_sentence("a contact form that emails me").spec
+    assert spec is not None
+    assert spec.mail is not None
+    assert spec.mail.to == "owner"
 
 
 @pytest.mark.parametrize(("sentence", "title", "fields"), SENTENCES, ids=[title for _, title, _ in SENTENCES])

@@ -115,6 +115,72 @@ def test_title_columns_and_types_are_those_of_the_sentence(phrasing: str, wish: 
     ], prompt
 
 
+ORDINARY = (
+    "Let me add, edit and delete {many}.",
+    "I can search.",
+    "Neighbours can add {many} and mark them as lent.",
+    "Everyone should be able to browse, filter and sort the {many}.",
+    "It should be possible to change or remove a {one}.",
+)
+
+
+@pytest.mark.parametrize("asked", ORDINARY)
+@given(wish=wishes())
+@settings(max_examples=15, deadline=None)
+def test_asking_for_what_every_list_can_do_adds_no_field(asked: str, wish: tuple[str, list[Wanted]]) -> None:
+    noun, fields = wish
+    prompt = PHRASINGS["database"](noun, fields) + ". " + asked.format(one=noun, many=plural(noun))
+    spec = read(prompt)
+    assert [item.name for item in spec.fields] == [wanted.label for wanted in fields], prompt
+    assert spec.title.lower() == plural(noun), prompt
+
+
+FEATURES = (
+    "live {word}s",
+    "warnings when a {word} is late",
+    "a login page",
+    "charts of the {word}s",
+    "a button to print it",
+)
+
+
+@pytest.mark.parametrize("feature", FEATURES)
+@given(wish=wishes())
+@settings(max_examples=15, deadline=None)
+def test_a_wish_for_behaviour_is_no_field_and_is_not_forgotten(feature: str, wish: tuple[str, list[Wanted]]) -> None:
+    noun, fields = wish
+    asked = feature.format(word=noun)
+    prompt = f"A list of {plural(noun)} with {', '.join(_in_parentheses(field) for field in fields)} and {asked}"
+    reading = read_sentence(prompt)
+    assert reading.spec is not None
+    assert [item.name for item in reading.spec.fields] == [wanted.label for wanted in fields], prompt
+    assert reading.beyond == (asked,)
+
+
+@given(noun=invented, verb=st.sampled_from(["mended", "booked", "took", "bought"]))
+@settings(max_examples=20, deadline=None)
+def test_a_question_is_a_field_named_by_its_answer(noun: str, verb: str) -> None:
+    spec = read(
+        f"A log with title, who {verb} it, when it was planted, how many {plural(noun)} we need and {noun} or not"
+    )
+    by = "taken" if verb == "took" else verb
+    assert [(item.name, item.type) for item in spec.fields] == [
+        ("title", "text"),
+        (f"{by}_by", "text"),
+        ("planted_on", "date"),
+        (f"{plural(noun)}_we_need", "number"),
+        (noun, "boolean"),
+    ]
+
+
+@given(words=st.lists(invented, min_size=2, max_size=2, unique=True))
+@settings(max_examples=20, deadline=None)
+def test_the_word_after_each_is_what_one_entry_is_called(words: list[str]) -> None:
+    place, thing = words
+    spec = read(f"A {thing} library for our {place}. Every {thing} has a name and a colour.")
+    assert (spec.title, spec.one, spec.table) == (f"{thing.capitalize()} library", thing, plural(thing))
+
+
 @given(wish=wishes())
 @settings(max_examples=30, deadline=None)
 def test_a_spec_survives_being_written_and_read(wish: tuple[str, list[Wanted]]) -> None:
@@ -129,6 +195,12 @@ def test_a_spec_survives_being_written_and_read(wish: tuple[str, list[Wanted]]) 
         ("date of birth", "date"),
         ("due date", "date"),
         ("bought on", "date"),
+        ("date bought", "date"),
+        ("a date it came in", "date"),
+        ("the date I finished it", "date"),
+        ("day of the week", "text"),
+        ("how much it cost", "money"),
+        ("returned", "boolean"),
         ("start time", "time"),
         ("contact e-mail", "email"),
         ("phone number", "phone"),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from localcloud.anthropic.grammar.fields import Found, name_fields
+from localcloud.anthropic.grammar.fields import name_fields
+from localcloud.anthropic.grammar.pieces import Found
 from localcloud.anthropic.grammar.sentence import Reading
 from localcloud.anthropic.names import column_name
 from localcloud.anthropic.spec import MAX_FIELDS, AppSpec, Field

@@ -6,9 +6,10 @@ import re
 from dataclasses import replace
 
 from localcloud.anthropic.grammar.alter import Change, new_fields, retire_field, retype_field, swap_field
-from localcloud.anthropic.grammar.fields import Found, read_fields, split
+from localcloud.anthropic.grammar.fields import read_fields
 from localcloud.anthropic.grammar.hints import named_type
 from localcloud.anthropic.grammar.lexicon import LANGUAGES, Language
+from localcloud.anthropic.grammar.pieces import Found, split
 from localcloud.anthropic.grammar.sentence import (
     chosen_sort,
     chosen_totals,

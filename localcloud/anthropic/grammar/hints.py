@@ -7,10 +7,17 @@ from functools import cache
 
 from localcloud.anthropic.spec import FieldType
 
+# Participles without -ed that people put beside "date" and "by".
+PARTICIPLES = (
+    r"bought|sold|paid|sent|begun|lent|born|made|read|seen|found|built|given|taken|written|done|gone|got|met|won|lost|"
+    r"brought|caught|held|kept|left|put|set|shot|spent|taught|told|cut|hit|run|broken|chosen|driven|eaten|grown|known"
+)
+
 # A word (or words) inside a label that gives the kind of its value away, by language; read as a whole-word regex.
 HINTS: dict[str, tuple[tuple[FieldType, str], ...]] = {
     "en": (
-        ("text", (r"(?:serial|account|order|invoice|model|flight|card|licen[cs]e|part|membership|"
+        ("text", (r"day of the week|weekday|"
+r"(?:serial|account|order|invoice|model|flight|card|licen[cs]e|part|membership|"
 r"member|registration|id|reference|"
          r"tracking|ticket|bank|passport|lot|batch|tax|insurance|plate|customer|policy|"
 r"catalog|case|house|room) numbers?")),
@@ -20,7 +27,9 @@ r"tel|fax(?: number)?|whatsapp")),
         ("url", r"url|link|website|web ?page|homepage|web (?:address|site)|hyperlink"),
         ("longtext", (r"notes?|descriptions?|comments?|messages?|details|remarks?|summary|ingredients|instructions|"
          r"directions|biography|bio|feedback|thoughts|body|paragraph|steps|story|review text|long text|explanation")),
-        ("date", (r"dates?|day|deadline|birthday|birthdate|anniversary|due|(?:\w+ed|bought|"
+        ("date", (rf"^(?:date|day) (?:it|they|i|we|you|he|she|the|this|my|of(?! the week)|when|on|that|which|for|"
+         rf"in|out|due|\w+ed|{PARTICIPLES})\b.*|"
+         r"dates?|day|deadline|birthday|birthdate|anniversary|due|(?:\w+ed|bought|"
 r"sold|paid|sent|begun|lent|born) on|"
          r"(?:\w+ed|bought|sold|sent|lent) (?:date|day)|expiry|expires|when|due|last \w+(?:ed|seen|done|read|met)")),
         ("time", r"time|time of day|hour of day|start time|end time|arrival time|departure time"),
@@ -36,7 +45,8 @@ r"servings|"
          r"portions|priority number|party size|population|mileage|volume|humidity|pulse|steps taken|floor")),
         ("boolean", (r"yes ?no|done|finished|completed?|paid|(?:is|was|are|has been|have been|"
 r"already|if|whether)(?: \w+)+|"
-         r"checked|active|enabled|approved|attending|sold out|in stock|read yet|bought|archived|verified|urgent")),
+         r"checked|(?!\w*(?:eed|bed|shed|sled|hundred)\b)\w{3,}ed|done|taken|sold|sent|seen|lent|eaten|"
+         r"active|enabled|approved|attending|sold out|in stock|read yet|bought|archived|verified|urgent")),
     ),
     "de": (
         ("email", r"e-?mail(?:-?adresse)?|mailadresse|mail"),

@@ -69,7 +69,7 @@ ENGLISH = Language(
     collection=r"list|tracker|log|logbook|diary|journal|database|catalog|catalogue|collection|inventory|register|"
     r"registry|manager|directory|planner|organi[sz]er|organi[sz]ing tool|archive|book|record|records|board|overview|"
     r"table|index|library|system|organiser|roster|ledger|history|app|application|tool|site|website|page|form|"
-    r"web ?app|program|software|crud|dashboard|portal|crm|notebook|schedule|calendar|survey|questionnaire",
+    r"web ?app|program|software|crud|dashboard|portal|crm|notebook|schedule|calendar|survey|questionnaire|sheet|poll",
     of=r"to track|to keep track of|to manage|to record|to log|to store|to list|to collect|to save|"
     r"to organi[sz]e|to note(?: down)?|to remember|to register|that tracks|that records|that lists|that manages|"
     r"that stores|"

@@ -54,9 +54,14 @@ _WAYS = {
         rf"(?:\w+ ){{1,3}}?(?:can |could |may |to )?(?:{_GIVE}))(?: down)?\s+"
         r"(?P<list>(?:their|his|her|a|an|the|my|your|its)\s.+|.+(?:,| and ).+)$"
     ),
+    # "guests leave a name and a note"
+    "givers": (
+        rf"^(?P<head>(?:[\w-]+ ){{0,2}}[\w-]+s (?:can |should |must |will )?(?:{_GIVE}))(?: down)?\s+"
+        r"(?P<list>[^:]+(?:,| and ).+)$"
+    ),
     # "track the title, author and rating of each book"
     "of each": (
-        rf"^(?P<head>.*?)\b(?:{_STORE})\s+(?:the |its |their )?(?P<list>[^,]+(?:,| and ).+?)\s+"
+        rf"^(?P<head>.*?)\b(?:{_STORE})\s+(?!of\b)(?:the |its |their )?(?P<list>[^,]+(?:,| and ).+?)\s+"
         r"(?P<tail>(?:of|for|about|per|on)\s+(?:each|every|all|my|our|the|a|an)\s+[\w' -]+)$"
     ),
     # as in: each quokka's name, weight and colour

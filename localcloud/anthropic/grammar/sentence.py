@@ -5,9 +5,13 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 
-from localcloud.anthropic.grammar.fields import Found, name_fields, read_fields
+from localcloud.anthropic.grammar.defaults import to_do, usual_fields, usual_thing
+from localcloud.anthropic.grammar.features import AMOUNT, asked_feature, counts_down, without_features
+from localcloud.anthropic.grammar.fields import name_fields, read_fields
 from localcloud.anthropic.grammar.lexicon import LANGUAGES, NAME_WORDS, Language, detect
 from localcloud.anthropic.grammar.lists import find_list
+from localcloud.anthropic.grammar.operations import is_ordinary, managed
+from localcloud.anthropic.grammar.pieces import Found
 from localcloud.anthropic.grammar.text import Prepared, prepare, sentences
 from localcloud.anthropic.grammar.thing import entry, find_thing, leftover
 from localcloud.anthropic.grammar.tools import read_tool
@@ -24,6 +28,7 @@ class Reading:
     language: str = "en"
     secret: bool = False
     guessed_fields: bool = False  # the sentence named none
+    beyond: tuple[str, ...] = ()  # what was asked for that the builder cannot make, in the person's words
 
 
 def read_sentence(prompt: str) -> Reading:
@@ -38,14 +43,23 @@ def read_sentence(prompt: str) -> Reading:
         )
     if not re.search(r"\w{2,}", wishes.rest) and not wishes.title:
         return Reading(None, language.code, wishes.secret)
-    found, heads = _fields_of(wishes.rest, prepared, language)
+    rest, searched = managed(wishes.rest)
+    wishes.search = wishes.search or searched
+    found, heads, beyond = _fields_of(_ASIDE.sub(r"\1 (yesno)", rest), prepared, language)
     thing = find_thing(heads, prepared, language.code)
     if thing is None and (found or not wishes.secret):
         thing = leftover(heads, prepared, language.code)
     if thing is None and not found:
         return Reading(None, language.code, wishes.secret)
     guessed = not found
-    fields = _complete(name_fields(_to_do(found, prepared.text)), language)
+    thing = usual_thing(thing, rest, language.code) if guessed else thing
+    amount = AMOUNT[language.code] if counts_down(beyond) else ""
+    if guessed and amount:
+        found = usual_fields(rest, language.code, amount=amount)
+    elif amount and not any(item.type == "number" for item in found):
+        found = [*found, Found(amount, "number")]
+    found = to_do(found, prepared.text) or usual_fields(rest, language.code)
+    fields = _complete(name_fields(found))
     fields, mail = with_recipient(fields, wishes, language.code)
     named = thing or replace(entry(language.code), title=sentence_case(_short(prepared, heads)))
     spec = AppSpec(
@@ -63,7 +77,16 @@ def read_sentence(prompt: str) -> Reading:
         totals=tuple(item.name for item in fields if item.type in ("money", "number")) if wishes.totals else (),
     )
     spec = replace(spec, totals=chosen_totals(wishes, spec), sort=chosen_sort(wishes, spec) or Sort())
-    return Reading(spec, language.code, wishes.secret, guessed)
+    return Reading(
+        spec, language.code, wishes.secret, guessed, tuple(prepared.restore(words)[:120] for words in beyond)
+    )
+
+
+# "name, dish, vegetarian?"
+_ASIDE = re.compile(
+    r"(?<=[,;])(\s*(?:and )?(?!(?:please|thanks|ok|okay|right|yes|no)\b)[\w-]+(?: [\w-]+)?)\?(?=\s*(?:[,;.]|$))",
+    re.IGNORECASE,
+)
 
 
 def _scheme(wishes: Wishes) -> Scheme:
@@ -82,32 +105,28 @@ def _short(prepared: Prepared, heads: list[str]) -> str:
     return " ".join(words[:6]).strip(" .,:;")[:60] or "Entries"
 
 
-def _fields_of(text: str, prepared: Prepared, language: Language) -> tuple[list[Found], list[str]]:
-    """Fields of every sentence that lists some, and the rest of each sentence: where the thing itself is named."""
+def _fields_of(text: str, prepared: Prepared, language: Language) -> tuple[list[Found], list[str], list[str]]:
+    """Fields of every sentence that lists some, the rest of each sentence, and what is asked for beyond entries."""
     found: list[Found] = []
     heads: list[str] = []
+    beyond: list[str] = []
     for sentence in sentences(text):
+        if heads and is_ordinary(sentence):
+            continue
         head, listed = find_list(sentence, language.code, first=not heads)
-        heads.append(head)
         if listed:
-            found += read_fields(listed, prepared, language.code)
-    return found, heads
+            listed, wanted = without_features(listed, language)
+            beyond += wanted
+            found += read_fields(listed, prepared, language.code) if listed else []
+        elif heads and (wish := asked_feature(sentence, language.code)):
+            beyond.append(wish)
+            continue
+        heads.append(head)
+    return found, heads, beyond
 
 
-def _to_do(found: list[Found], text: str) -> list[Found]:
-    """Things to do need words to do them by and a box to tick, said or not."""
-    if not re.search(r"\b(?:to-?dos?|tasks?|checklist|chores)\b", text, re.IGNORECASE):
-        return found
-    if not any(item.type in ("text", "longtext") for item in found):
-        found = [Found("Task", "text"), *found]
-    return found if any(item.type == "boolean" for item in found) else [*found, Found("Done", "boolean")]
-
-
-def _complete(fields: tuple[Field, ...], language: Language) -> tuple[Field, ...]:
-    """Defaults where the sentence named none, and a first field that must be filled in."""
-    if not fields:
-        name, notes, _ = NAME_WORDS[language.code]
-        fields = name_fields([Found(name, "text"), Found(notes, "longtext")])
+def _complete(fields: tuple[Field, ...]) -> tuple[Field, ...]:
+    """A first field that must be filled in, unless the sentence requires one itself."""
     if any(item.required for item in fields):
         return fields
     first = next((item for item in fields if item.type != "boolean"), None)

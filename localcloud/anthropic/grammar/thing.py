@@ -32,6 +32,16 @@ _ASKING = (
     r"erstelle?n?|mach|bitte|ich|möchte|brauche|will|je|veux|voudrais|crée[rz]?|fais|quiero|crea|crear|haz|necesito|"
     r"hazme|créame|mir|moi"
 )
+_EACH = re.compile(
+    r"\b(?:each|every)\s+(?!(?:of|one|other|new|day|week|month|year|time)\b)(?P<thing>[\w-]+(?: [\w-]+)??)\s+"
+    r"(?:has|have|needs?|should|must|gets?|comes|is described|consists|with|(?:i|we) (?:want|need|would))\b",
+    re.IGNORECASE,
+)
+_HOW_MANY = re.compile(
+    r"\b(?:how many|the (?:total )?number of) (?P<thing>[\w-]+(?: [\w-]+)??)"
+    r"(?: (?:there (?:are|is)|i have|we have|are in)\b|$)",
+    re.IGNORECASE,
+)
 _CHATTER = r"hello|hi|hey|thanks|thank you|ok|okay|yes|no|test"
 _WORD = r"[^\W_][\w'’&/+.-]*|[\ue000-\uf8ff]"
 # One word that is itself the kind of app: guestbook, waitlist, Gästeliste.
@@ -73,8 +83,10 @@ def _patterns(
         ((rf"\b(?:{language.collection})\s+(?:app |tool |page |site |form |where i |which |that |to )?"
          rf"(?:{language.of})\s+{before}{phrase}"), _plain),
         (rf"\b(?:{language.keep})\s+{before}{phrase}", _plain),
+        ((rf"\b(?:let|allow|enable|help)s?\s+(?:people|everyone|us|me|(?:my|our|the)\s+[\w-]+|[\w-]+s)\s+(?:to\s+)?"
+         rf"(?!(?:{language.stop}|know|have|see|leave|give)\b)[a-z]+\s+{before}{phrase}"), _plain),
         (compound, _compound),
-        (rf"\b(?:{language.each})\s+{before}{phrase}", _plain),
+        (rf"\b(?:{language.each})\s+(?!(?:day|week|month|year|time|morning|evening|night)\b){before}{phrase}", _plain),
         (rf"\b(?:for|of|about|für|von|pour|de|para|sobre)\s+{before}{phrase}", _plain),
         (rf"\b(?:my|our|meine[rn]?|unsere[rn]?|mes|mis|nos|nuestr[ao]s)\s+{phrase}", _plain),
     )  # fmt: skip
@@ -88,14 +100,30 @@ def find_thing(heads: list[str], prepared: Prepared, code: str) -> Thing | None:
         for pattern, read in _patterns(code):
             for match in pattern.finditer(head):
                 if thing := read(match, prepared, language):
-                    return thing
+                    return _counted(thing, heads, prepared, language)
     return None
+
+
+def _counted(thing: Thing, heads: list[str], prepared: Prepared, language: Language) -> Thing:
+    """What is kept, called as the sentence itself calls one of it: "each book has", "show how many books there are"."""
+    if language.code != "en":
+        return thing
+    for head in heads:
+        if match := _EACH.search(head) or _HOW_MANY.search(head):
+            words = _tidy(match["thing"], language)
+            if words and not re.fullmatch(rf"(?:{_GENERIC}|{_NOTHING}|{language.stop})", words, re.IGNORECASE):
+                named = _named(prepared.restore(words), language)
+                return Thing(named.one, named.many, thing.title)
+    return thing
 
 
 def leftover(heads: list[str], prepared: Prepared, code: str) -> Thing | None:
     """No pattern fits: what the first sentence says once the asking is gone, such as `Recipes`; None for small talk."""
     language = LANGUAGES[code]
     for head in heads:
+        pair = re.fullmatch(rf"(?:(?:{language.article}) )?([\w-]+ (?:{language.and_}) [\w-]+)", head, re.IGNORECASE)
+        if pair:  # "lost and found"
+            return Thing(*_ENTRY[code], title=sentence_case(prepared.restore(pair[1])))
         words = _tidy(re.split(rf"\b(?:{language.stop})\b", head + " ", maxsplit=1, flags=re.IGNORECASE)[0], language)
         words = words if re.search(r"\w", words) else _tidy(head, language)
         said = prepared.restore(words).strip()
@@ -114,7 +142,11 @@ def leftover(heads: list[str], prepared: Prepared, code: str) -> Thing | None:
 def _plain(match: re.Match[str], prepared: Prepared, language: Language) -> Thing | None:
     words = _tidy(match["thing"], language)
     empty = rf"(?:{_GENERIC}|{language.each}|{language.stop}|{_NOTHING})"
-    return None if not words or re.fullmatch(empty, words, re.IGNORECASE) else _named(prepared.restore(words), language)
+    if not words or re.fullmatch(empty, words, re.IGNORECASE):
+        return None
+    if re.fullmatch(r"library|collection|inventory|archive|catalog(?:ue)?|directory|register", words, re.IGNORECASE):
+        return Thing(*_ENTRY[language.code], title=sentence_case(words))
+    return _named(prepared.restore(words), language)
 
 
 def _one_word(match: re.Match[str], prepared: Prepared, language: Language) -> Thing | None:
@@ -141,10 +173,13 @@ def _compound(match: re.Match[str], prepared: Prepared, language: Language) -> T
         r"\s+(?:app|application|tool|website|site|web ?app|program|software)$", "", whole, flags=re.IGNORECASE
     )
     about = prepared.restore(re.sub(rf"[\s-]+(?:{language.collection})$", "", whole, flags=re.IGNORECASE))
-    if not about or re.fullmatch(rf"(?:{_GENERIC}|{_NOTHING})", about, re.IGNORECASE):
+    if not about or re.fullmatch(_NOTHING, about, re.IGNORECASE):
         return None
+    if re.fullmatch(_GENERIC, about, re.IGNORECASE) and re.fullmatch(_GENERIC, match["collection"], re.IGNORECASE):
+        return None  # "a list app" says nothing, "a tool library" does
     thing = _named(about, language)
-    if language.code == "en" and about.lower().endswith("ing"):
+    counted = rf"\b(?:each|every|per|new|one)\s+{re.escape(about)}\b(?!\s+(?:{language.collection}))"
+    if language.code == "en" and about.lower().endswith("ing") and not re.search(counted, prepared.text, re.IGNORECASE):
         thing = Thing(f"{_lower(about)} item", f"{_lower(about)} items", "")
     return Thing(thing.one, thing.many, thing.title if kept != whole else sentence_case(prepared.restore(kept)[:60]))
 
@@ -165,6 +200,8 @@ def _named(words: str, language: Language) -> Thing:
     if words.lower().endswith("ing") and " " not in words:
         return Thing(_lower(words), _lower(words), sentence_case(words))
     one = singular(words)
+    if len(words.split()) > 2:  # "meeting room bookings" are bookings
+        return Thing(one.split()[-1], plural(one.split()[-1]), sentence_case(plural(one)))
     return Thing(_lower(one), _lower(plural(one)), sentence_case(plural(one)))
 
 
