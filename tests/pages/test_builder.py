@@ -16,7 +16,7 @@ pytestmark = pytest.mark.browser
 def test_a_running_turn_is_shown_as_it_happens(visitor: Any, stage: Any) -> None:
     scene = stage.session()
     page = visitor(scene).page(f"/s/{scene['slug']}")
-    expect(page.get_by_text("Nothing asked yet")).to_be_visible()
+    expect(page.get_by_role("heading", name="Nothing asked yet")).to_be_visible()
     stage.play(scene, *begun(1))
     expect(page.locator(".prose strong")).to_have_text("add")
     expect(page.locator(".run-what")).to_contain_text("Running npm run check")
