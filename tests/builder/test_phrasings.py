@@ -303,6 +303,36 @@ COUNTED = [
         "name:text dish:text serves_how_many:number vegetarian:boolean",
     ),
     (
+        "An inventory for my wine cellar: name, year, bottles left, price. Warn me when bottles are running low.",
+        "Wine cellar inventory",
+        "entry",
+        "name:text year:number bottles_left:number price:money",
+    ),
+    (
+        "Track my sleep: date, bedtime, hours slept and quality 1-10",
+        "Sleep",
+        "sleep",
+        "date:date bedtime:text hours_slept:number quality:number",
+    ),
+    (
+        "Recipe collection; title; ingredients; servings; vegan (yes/no)",
+        "Recipe collection",
+        "recipe",
+        "title:text ingredients:longtext servings:number vegan:boolean",
+    ),
+    (
+        "A lunch order form. People choose a dish (pizza, pasta or salad), a size, and leave their name.",
+        "Lunch order form",
+        "lunch order",
+        "dish:choice size:text name:text",
+    ),
+    (
+        "A feedback box for our office. Anyone can leave a comment anonymously.",
+        "Feedback box",
+        "entry",
+        "name:text notes:longtext",
+    ),
+    (
         "Expense report app with amount, currency choose from EUR, USD or GBP, date and receipt link",
         "Expense reports",
         "expense report",

@@ -41,7 +41,7 @@ _ASKED = re.compile(
 )
 _DOING = re.compile(r"\b(?:export|import|print|warn|remind|alert|plot|draw)\b", re.IGNORECASE)
 _RUNS_LOW = re.compile(
-    r"\b(?:fewer|less|lower|more) than \d|\b(?:below|under|above|over) \d|\bruns? (?:low|out)\b|\bleft\b|"
+    r"\b(?:fewer|less|lower|more) than \d|\b(?:below|under|above|over) \d|\brun(?:s|ning)? (?:low|out)\b|\bleft\b|"
     r"\bweniger als \d|\bmoins de \d|\bmenos de \d",
     re.IGNORECASE,
 )

@@ -24,10 +24,15 @@ _FLAG_WORDS = {"required": True, "mandatory": True, "pflicht": True, "obligatoir
 _CURRENCY = {"€": "EUR", "eur": "EUR", "euro": "EUR", "euros": "EUR", "$": "USD", "usd": "USD", "dollar": "USD",
              "dollars": "USD", "£": "GBP", "gbp": "GBP", "pounds sterling": "GBP", "chf": "CHF", "franken": "CHF",
              "yen": "JPY", "¥": "JPY", "jpy": "JPY", "inr": "INR", "₹": "INR", "rupees": "INR"}  # fmt: skip
+# "choose a size and leave their name": a verb of giving is no part of the label.
+_GIVING = re.compile(
+    r"^(?:leaves?|enters?|gives?|fills? in|chooses?|picks?|types?|writes?) (?=(?:their|his|her|its|an?|the|my|your)\s)",
+    re.IGNORECASE,
+)
 _WHETHER = re.compile(
     r"^(?:whether|if|ob|si)(?: or not)? (?:it'?s?|they|he|she|i|we|you|the \w+|that|es|sie|er|ich|il|elle|je|on)?\s*"
     r"(?:(?:is|are|was|were|has been|have been|has|have|had|'ve|'s|ist|wurde|est|a été|ai|está|ha sido) )?"
-    r"(?:already |been |or not )*(?P<rest>.+?)(?: or not| already| ist| sind|"
+    r"(?:already |been |or not )*(?P<rest>.+?)(?: or not| already| it| them| ist| sind|"
 r" wurden?| habe?)?$", re.IGNORECASE)  # fmt: skip
 _WHEN = re.compile(
     r"^when (?:it|they|he|she|i|we|the \w+)(?:'?s)? (?:(?:was|were|is|are|has been|have been|had|have|last) )*"
@@ -64,6 +69,7 @@ def _single(words: str, language: Language, prepared: Prepared) -> Found | None:
         found = _aside(inner[1], found, language, prepared)
         words = (words[: inner.start()] + " " + words[inner.end() :]).strip()
     words, found = _flags(words, found)
+    words = _GIVING.sub("", words)
     words = strip_article(words, language)
     if match := re.search(r"\s+as (?:an? )?(number|decimal|integer|text|date)$", words, re.IGNORECASE):
         words, found = words[: match.start()], replace(found, type=named_type(match[1]))
@@ -140,7 +146,7 @@ def _typed(words: str, found: Found, language: Language, prepared: Prepared) -> 
     )
     if found.currency:
         guess = "money"
-    elif found.unit and guess == "text":
+    elif found.unit and guess in ("text", "money"):
         guess = "number"
     if guess == "choice" and not found.options:
         guess = "text"

@@ -19,7 +19,7 @@ HINTS: dict[str, tuple[tuple[FieldType, str], ...]] = {
         ("text", (r"day of the week|weekday|"
 r"(?:serial|account|order|invoice|model|flight|card|licen[cs]e|part|membership|"
 r"member|registration|id|reference|"
-         r"tracking|ticket|bank|passport|lot|batch|tax|insurance|plate|customer|policy|"
+         r"tracking|ticket|bank|passport|lot|batch|tax|insurance|plate|customer|policy|apartment|flat|unit|"
 r"catalog|case|house|room) numbers?")),
         ("email", r"e-?mail(?: address(?:es)?)?|mail address"),
         ("phone", (r"(?:tele)?phone(?: numbers?)?|mobile(?: number)?|cell(?:phone)?(?: number)?|"
@@ -29,13 +29,14 @@ r"tel|fax(?: number)?|whatsapp")),
          r"directions|biography|bio|feedback|thoughts|body|paragraph|steps|story|review text|long text|explanation")),
         ("date", (rf"^(?:date|day) (?:it|they|i|we|you|he|she|the|this|my|of(?! the week)|when|on|that|which|for|"
          rf"in|out|due|\w+ed|{PARTICIPLES})\b.*|"
-         r"dates?|day|deadline|birthday|birthdate|anniversary|due|(?:\w+ed|bought|"
+         r"dates?|day|deadline|birthday|birthdate|anniversary|due(?: back)?|(?:\w+ed|bought|"
 r"sold|paid|sent|begun|lent|born) on|"
-         r"(?:\w+ed|bought|sold|sent|lent) (?:date|day)|expiry|expires|when|due|last \w+(?:ed|seen|done|read|met)")),
+         r"(?:\w+ed|bought|sold|sent|lent) (?:date|day)|expiry|expires|when|due|last (?:\w+ed|seen|done|read|met)")),
         ("time", r"time|time of day|hour of day|start time|end time|arrival time|departure time"),
         ("money", (r"price|prices|costs?|amount|fees?|salary|budget|balance|revenue|wage|rent|payment|deposit|expense|"
          r"tip|income|worth|debt|donation|rate per hour|hourly rate|discount amount|total")),
-        ("number", (r"(?:the )?number (?:of(?: \w+)*|\w+ing)|number|how many|how much|count|quantity|qty|"
+        ("number", (r"[\w-]+s (?:left|remaining)|"
+         r"(?:the )?number (?:of(?: \w+)*|\w+ing)|number|how many|how much|count|quantity|qty|"
 r"amount of \w+|age|years?|rating|"
          r"score|points|stars|weight|height|length|width|depth|size in \w+|distance|speed|duration|minutes|hours|"
          r"days|seconds|weeks|months|pages|calories|kcal|reps|sets|laps|percent|percentage|temperature|"
@@ -141,7 +142,7 @@ TYPE_WORDS: tuple[tuple[FieldType, str], ...] = (
 # What may follow the head of a name: nothing, a preposition, a participle.
 _HEAD = re.compile(
     (
-        r"\s*(?:$|\(|(?:of|in|per|for|on|to|at|from|by|von|der|des|pro|am|due|left|"
+        r"\s*(?:$|\(|(?:of|in|per|for|on|to|at|from|by|von|der|des|pro|am|due|out|slept|worked|left|"
         r"paid|spent|sold|used|taken|needed|\w+ed)\b)"
     ),
     re.IGNORECASE,

@@ -90,6 +90,8 @@ r"\s*:?\s+(?P<list>.+)$"),
         rf"^(?P<head>(?:please )?(?:{_STORE}|ask for))\s+(?P<list>.+(?:,| and ).+)$"
     ),
     "later list": r"^(?P<head>)(?P<list>[^,]+,.+)$",
+    # "recipes; title; minutes"
+    "first semicolon": r"^(?P<head>(?:an? |the |my )?\w+(?: \w+){0,3});\s+(?P<list>[^;]+;.+)$",
     # "recipes, name, minutes"
     "first comma": r"^(?P<head>(?:an? |the |my )?\w+(?: \w+){0,3}),\s+(?P<list>[^,]+,.+)$",
 }  # fmt: skip

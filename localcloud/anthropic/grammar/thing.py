@@ -80,6 +80,7 @@ def _patterns(
         (rf"(?<!\w)(?P<thing>{_ONE_WORD})\b", _one_word),
         # "a feedback form for my talk": what the form is for is not what it holds
         (rf"{compound}(?=\s+(?:for|für|pour|para)\s+(?:an?|the|my|our|meine?n?|unsere?n?|mon|ma|mi)\s)", _compound),
+        (rf"\b(?P<collection>{language.collection})\s+for\s+(?:my|our|the|an?)\s+{phrase}", _place),
         ((rf"\b(?:{language.collection})\s+(?:app |tool |page |site |form |where i |which |that |to )?"
          rf"(?:{language.of})\s+{before}{phrase}"), _plain),
         (rf"\b(?:{language.keep})\s+{before}{phrase}", _plain),
@@ -87,8 +88,8 @@ def _patterns(
          rf"(?!(?:{language.stop}|know|have|see|leave|give)\b)[a-z]+\s+{before}{phrase}"), _plain),
         (compound, _compound),
         (rf"\b(?:{language.each})\s+(?!(?:day|week|month|year|time|morning|evening|night)\b){before}{phrase}", _plain),
-        (rf"\b(?:for|of|about|für|von|pour|de|para|sobre)\s+{before}{phrase}", _plain),
-        (rf"\b(?:my|our|meine[rn]?|unsere[rn]?|mes|mis|nos|nuestr[ao]s)\s+{phrase}", _plain),
+        (rf"\b(?:for|of|about|für|von|pour|de|para|sobre)\s+{before}{phrase}", _about),
+        (rf"\b(?:my|our|meine[rn]?|unsere[rn]?|mes|mis|nos|nuestr[ao]s)\s+{phrase}", _about),
     )  # fmt: skip
     return tuple((re.compile(pattern, re.IGNORECASE), read) for pattern, read in ways)
 
@@ -146,7 +147,29 @@ def _plain(match: re.Match[str], prepared: Prepared, language: Language) -> Thin
         return None
     if re.fullmatch(r"library|collection|inventory|archive|catalog(?:ue)?|directory|register", words, re.IGNORECASE):
         return Thing(*_ENTRY[language.code], title=sentence_case(words))
-    return _named(prepared.restore(words), language)
+    named = _named(prepared.restore(words), language)
+    mine = re.search(r"\b(?:my|our)\s+$", match.string[: match.start("thing")], re.IGNORECASE)
+    if mine and language.code == "en" and not is_plural(words.split()[-1]):  # "track my sleep"
+        return Thing(named.one, named.many, sentence_case(prepared.restore(words)))
+    return named
+
+
+def _place(match: re.Match[str], prepared: Prepared, language: Language) -> Thing | None:
+    """ "an inventory for my wine cellar" holds no cellars."""
+    words = _tidy(match["thing"], language)
+    empty = rf"(?:{_GENERIC}|{language.stop}|{_NOTHING})"
+    if language.code != "en" or not words or re.fullmatch(empty, words, re.IGNORECASE) or is_plural(words.split()[-1]):
+        return None
+    return Thing(*_ENTRY["en"], title=sentence_case(prepared.restore(f"{words} {match['collection'].lower()}"))[:60])
+
+
+def _about(match: re.Match[str], prepared: Prepared, language: Language) -> Thing | None:
+    """ "a feedback box for our office" is a feedback box; "something for my garden" says no more than the garden."""
+    named = _tidy(match.string[: match.start()], language)
+    said = named and not re.fullmatch(rf"(?:{_GENERIC}|{_NOTHING}|{_ASKING})", named, re.IGNORECASE)
+    place = re.search(r"\bfor\s+(?:my|our|the|an?)\s+$", match.string[: match.start("thing")], re.IGNORECASE)
+    one = not is_plural(match["thing"].split()[-1])
+    return None if said and place and one and language.code == "en" else _plain(match, prepared, language)
 
 
 def _one_word(match: re.Match[str], prepared: Prepared, language: Language) -> Thing | None:
