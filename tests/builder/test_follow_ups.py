@@ -114,6 +114,14 @@ def test_dark_and_light(shelf: AppSpec) -> None:
     assert read_followup("make it light again", dark).spec.scheme == "light"
 
 
+def test_a_wish_for_behaviour_becomes_no_field_and_is_told(shelf: AppSpec) -> None:
+    change = read_followup("add a page count and a login page", shelf)
+    assert names(change)[-1] == "page_count"
+    assert change.unknown == ["a login page"]
+    alone = read_followup("add live charts", shelf)
+    assert (alone.spec, alone.notes, alone.unknown) == (shelf, [], ["live charts"])
+
+
 def test_a_field_is_made_required_and_optional(shelf: AppSpec) -> None:
     required = read_followup("make author required", shelf).spec
     assert required.fields[1].required

@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 
 from localcloud.anthropic.grammar.alter import Change, new_fields, retire_field, retype_field, swap_field
+from localcloud.anthropic.grammar.features import without_features
 from localcloud.anthropic.grammar.fields import read_fields
 from localcloud.anthropic.grammar.hints import named_type
 from localcloud.anthropic.grammar.lexicon import LANGUAGES, Language
@@ -278,6 +279,10 @@ def _add(change: Change, clause: str, prepared: Prepared) -> bool:
     if match is None:
         return False
     what = _bare(match["what"] or match.groupdict().get("bare") or "")
+    what, wanted = without_features(what, LANGUAGES[_spoken(clause, change.spec.language)])
+    change.unknown += [prepared.restore(words)[:120] for words in wanted]
+    if not what:
+        return True
     found = read_fields(what, prepared, _spoken(clause, change.spec.language))
     known = {item.label.lower() for item in change.spec.fields}
     fresh = [item for item in found if item.label.lower() not in known]
