@@ -35,11 +35,12 @@ def test_a_recorded_run_becomes_text_tool_result_and_last_word() -> None:
     steps = [parser.feed(line) for line in lines]
     events = events_of(steps)
     assert [kind for kind, _ in events] == ["agent.text", "agent.tool", "agent.result", "agent.text"]
-    assert events[0][1]["text"] == "I will write the file."
-    assert events[1][1]["summary"] == "Wrote hello.txt (1 line)"
+    assert events[0][1]["text"] == "First the table in Postgres."
+    assert events[1][1]["summary"] == "Wrote server/migrations/002_app_settings.sql (4 lines)"
     assert events[2][1]["ok"] is True
     assert parser.result is not None
-    assert (parser.result.failed, parser.result.text) == (False, "Done. The file is written.")
+    assert parser.result.failed is False
+    assert parser.result.text.startswith("**School fairs** is ready.")
     assert parser.unknown == 0
     assert [step.uuid for step in steps] == [json.loads(line)["uuid"] for line in lines]
 
