@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack
 
 from gateway.clients import close_clients as close_gateway_clients
 from mk0r.working import workers
+from provisioning import faults
 from provisioning import http as vendor_clients
 from sessions_app.process import sessions
 
@@ -26,6 +27,7 @@ class Resources:
 
     async def open(self) -> None:
         """Open everything in order; what was opened is closed again if a later part fails."""
+        faults.arm_from_environment()
         async with AsyncExitStack() as stack:
             await vendor_clients.open_clients()
             stack.push_async_callback(vendor_clients.close_clients)

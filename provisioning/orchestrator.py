@@ -19,7 +19,7 @@ from channels.db import database_sync_to_async
 from django.conf import settings
 from django.utils import timezone
 
-from provisioning import leases, ledger, teardown, words
+from provisioning import faults, leases, ledger, teardown, words
 from provisioning.exceptions import NotConfigured, ProvisioningError, VendorError
 from provisioning.models import Resource
 from provisioning.outcome import Outcome, Verb, Wire
@@ -119,10 +119,12 @@ class Work:
         except NotConfigured as error:
             return await self._fail(error)
         await self._pause_until_due()
+        self._point("before_claim")
         claimed = await write(ledger.claim, self.row)
         if claimed is None:
             return None
         self.row = claimed
+        self._point("after_claim")
         if self.row.external_id:
             await self._finish()
         elif self.row.attempt == 1 or self._absent or await self._search():
@@ -133,11 +135,13 @@ class Work:
     async def _create(self) -> None:
         self._absent = False
         self._creates += 1
+        self._point("before_http")
         try:
             made = await self._made(ledger.order_for(self.row))
         except VendorError as error:
             await self._after_create(error)
         else:
+            self._point("after_http")
             await self._keep(made)
 
     async def _made(self, order: Order) -> Made:
@@ -238,14 +242,18 @@ class Work:
     async def _keep(self, made: Made) -> None:
         if not await write(ledger.keep, self.row, made):
             log.warning("reply_outlived_its_attempt %s", self._who)
+        self._point("after_keep")
 
     async def _finish(self) -> None:
+        self._point("before_finish")
         try:
             await self.step.finish(ledger.order_for(self.row), await write(ledger.made_of, self.row))
         except VendorError as error:
             await self._after_finish(error)
         else:
+            self._point("after_finish")
             await write(ledger.ready, self.row)
+            self._point("after_ready")
 
     async def _after_finish(self, error: VendorError) -> None:
         self._error = error
@@ -273,6 +281,9 @@ class Work:
         told = words.explain(error, self.step, tries=self._creates, seconds=took, kept=kept)
         log.warning("leg_failed %s reason=%s reference=%s", self._who, told["reason"], told["reference"])
         await write(ledger.fail, self.row, told)
+
+    def _point(self, where: str) -> None:
+        faults.point(f"{self.row.provider}.{where}")
 
     @property
     def _who(self) -> str:

@@ -13,7 +13,7 @@ import time
 from channels.db import database_sync_to_async
 from django.utils import timezone
 
-from provisioning import ledger, words
+from provisioning import faults, ledger, words
 from provisioning.exceptions import ProvisioningError, VendorError
 from provisioning.models import Resource
 from provisioning.outcome import Outcome, Verb
@@ -42,7 +42,9 @@ async def destroy(row: Resource) -> None:
         at_least = (error.retry_after or 0.0) if isinstance(error, VendorError) else 0.0
         await to_the_end(database_sync_to_async(ledger.undeleted)(row, told, at_least=at_least))
     else:
+        faults.point(f"{row.provider}.before_gone")
         await to_the_end(database_sync_to_async(ledger.gone)(row))
+        faults.point(f"{row.provider}.after_gone")
 
 
 async def _destroy_with_patience(row: Resource, step: Step) -> None:
@@ -64,8 +66,10 @@ async def _destroy_with_patience(row: Resource, step: Step) -> None:
 async def _destroy_and_prove(row: Resource, step: Step) -> None:
     order = ledger.order_for(row)
     own = Made(row.external_id, row.url, row.meta)
+    faults.point(f"{row.provider}.before_delete")
     if own.external_id:
         await step.destroy(own)
+        faults.point(f"{row.provider}.after_delete")
     for _ in range(_ROUNDS):
         left = [one for one in await step.find(order) if one.belongs_to(order)]
         for one in left:
