@@ -7,18 +7,13 @@ longest leg, both by the rows' own times. Fails when a run's total is more than 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import os
 import statistics
 import sys
 import tempfile
-import uuid
 from pathlib import Path
 from typing import Any
 
-from embedded.postgres import Cluster
-from tests.fixtures.cloud import run_cloud
-from tests.fixtures.settings import vendor_values
+from tests.fixtures.ground import begin, ground
 
 RUNS = 5
 OVER = 0.100  # seconds
@@ -28,21 +23,6 @@ ADDED = {
     ("e2b", "create_sandbox"): 1.0,
     ("neon", "create_project"): 3.0,
 }
-
-
-def begin() -> Any:
-    """A session and its plan."""
-    from django.db import transaction
-
-    from provisioning import services
-    from sessions_app.models import Session
-    from sessions_app.slugs import slug_for
-
-    session_id = uuid.uuid4()
-    with transaction.atomic():
-        session = Session.objects.create(id=session_id, slug=slug_for(session_id))
-        services.plan(session)
-    return session
 
 
 def times(session: Any) -> tuple[float, float, dict[str, float]]:
@@ -90,31 +70,8 @@ async def measure(cloud: Any) -> list[float]:
 
 def main() -> int:
     """Run it; 1 when the promise does not hold."""
-    with contextlib.ExitStack() as stack:
-        scratch = [Path(stack.enter_context(tempfile.TemporaryDirectory())) for _ in range(2)]
-        cloud = stack.enter_context(run_cloud(scratch[0]))
-        cluster = Cluster(scratch[1] / "postgres", 0)
-        cluster.start()
-        try:
-            os.environ |= vendor_values(cloud) | {
-                "DJANGO_SETTINGS_MODULE": "mk0r.settings",
-                "SECRET_KEY": "bench",
-                "MK0R_ENCRYPTION_KEYS": "b1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
-                "DATABASE_URL": cluster.dsn(),
-            }
-            import django
-            from django.core.management import call_command
-
-            django.setup()
-            call_command("migrate", verbosity=0)
-            over = asyncio.run(measure(cloud))
-        finally:
-            from django.db import connection
-
-            connection.close()
-            if hasattr(connection, "close_pool"):
-                connection.close_pool()
-            cluster.stop()
+    with tempfile.TemporaryDirectory() as scratch, ground(Path(scratch)) as under:
+        over = asyncio.run(measure(under.cloud))
     print(f"over the slowest leg: median {statistics.median(over) * 1000:.0f} ms, worst {max(over) * 1000:.0f} ms")
     return 0 if max(over) <= OVER else 1
 
