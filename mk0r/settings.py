@@ -41,6 +41,7 @@ MK0R_BUDGET_USD = env.float("MK0R_BUDGET_USD", default=0.0)  # per session; 0: n
 MK0R_ALLOW_UNISOLATED = env.bool("MK0R_ALLOW_UNISOLATED", default=False)  # a real model in a plain process
 MK0R_AGENT_RETRIES = env.int("MK0R_AGENT_RETRIES", default=8)  # of a call to the model, with a growing pause between
 MK0R_MODEL_SILENCE = env.float("MK0R_MODEL_SILENCE", default=120)  # seconds until the model's answer has to begin
+MK0R_ALERT_URL = env.str("MK0R_ALERT_URL", default="")  # takes every alert as JSON by POST
 MK0R_MAIL_LIMIT = env.int("MK0R_MAIL_LIMIT", default=200)  # recipients per session, in all
 
 

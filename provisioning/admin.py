@@ -1,13 +1,27 @@
-"""The ledger for staff: to be read, never edited. No secret, encrypted or not, appears on any page."""
+"""The ledger for staff: to be read, never edited. No secret, encrypted or not, appears on any page.
+
+Two things can be done: forget a resource whose deletion cannot be proved, for a reason that stays on its row, and end
+the lease of a credential. Both are written to the log of the admin.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
-from django.contrib import admin
-from django.http import HttpRequest
+from django import forms
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
 
-from provisioning.models import Credential, Resource
+from provisioning import ledger, services
+from provisioning.models import Alert, Credential, Resource
+
+
+class Reason(forms.Form):
+    """Why a resource is forgotten."""
+
+    reason = forms.CharField(max_length=500, widget=forms.Textarea(attrs={"rows": 3, "cols": 80}))
 
 
 class ReadOnly(admin.ModelAdmin):  # type: ignore[type-arg]  # one base for both
@@ -50,6 +64,38 @@ class ResourceAdmin(ReadOnly):
     ordering = ("-id",)
     show_full_result_count = False
     list_per_page = 50
+    actions = ("forget",)
+
+    def has_forget_permission(self, request: HttpRequest) -> bool:
+        """Giving up what may still live, and cost, takes more than looking at it."""
+        return bool(request.user.has_perm("provisioning.delete_resource"))
+
+    @admin.action(description="Forget selected resources that cannot be deleted", permissions=["forget"])
+    def forget(self, request: HttpRequest, queryset: QuerySet[Resource]) -> HttpResponse | None:
+        """Ask for a reason, then count as gone without proof what is being deleted or stuck."""
+        chosen = list(queryset.filter(state__in=ledger.UNWANTED).select_related("session"))
+        if not chosen:
+            self.message_user(request, "None of these is being deleted or stuck.", messages.WARNING)
+            return None
+        form = Reason(request.POST if "confirmed" in request.POST else None)
+        if not form.is_valid():
+            context = {**self.admin_site.each_context(request), "form": form, "resources": chosen, "opts": self.opts}
+            return TemplateResponse(request, "provisioning/forget_confirmation.html", context)
+        for row in chosen:
+            if ledger.forget(row, reason=form.cleaned_data["reason"], by=request.user.get_username()):
+                self.log_change(request, row, f"Forgotten without proof: {form.cleaned_data['reason']}")
+        self.message_user(request, f"Forgot {len(chosen)}.", messages.SUCCESS)
+        return None
+
+
+@admin.register(Alert)
+class AlertAdmin(ReadOnly):
+    """What a person has to look at; the open ones are those without an end."""
+
+    list_display = ("raised_at", "kind", "subject", "text", "told_at", "cleared_at")
+    list_filter = ("kind", ("cleared_at", admin.EmptyFieldListFilter))
+    search_fields = ("subject",)
+    list_per_page = 50
 
 
 @admin.register(Credential)
@@ -81,6 +127,21 @@ class CredentialAdmin(ReadOnly):
     ordering = ("-created_at",)
     show_full_result_count = False
     list_per_page = 50
+    actions = ("revoke",)
+
+    def has_revoke_permission(self, request: HttpRequest) -> bool:
+        """Taking a running app's keys away takes more than looking at them."""
+        return bool(request.user.has_perm("provisioning.change_credential"))
+
+    @admin.action(description="Revoke selected credentials, and the others of the same service", permissions=["revoke"])
+    def revoke(self, request: HttpRequest, queryset: QuerySet[Credential]) -> None:
+        """End the leases: nobody reads the values from here on, and a job has the vendor take them no more."""
+        held = queryset.filter(revoked_at=None).select_related("resource__session")
+        services_of = {(one.resource.session_id, one.resource.provider): one for one in held}
+        for (_, provider), credential in services_of.items():
+            if services.revoke(credential.resource.session, provider):
+                self.log_change(request, credential, f"Revoked every credential of {provider}.")
+        self.message_user(request, f"Ended the leases of {len(services_of)}; their vendors are told.", messages.SUCCESS)
 
     @admin.display(description="value")
     def value(self, credential: Credential) -> str:

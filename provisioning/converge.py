@@ -138,8 +138,9 @@ def _look(session_id: UUID) -> _Level:
     for row in Resource.objects.filter(session_id=session_id).order_by("id"):
         rows[row.provider].append(row)
     sandbox = next((row for row in rows["e2b"] if row.state == State.READY), None)
+    lapsed = set(ledger.lapsed(session_id).values_list("resource__provider", flat=True))
     return _Level(
-        unsettled=[provider for provider, its in rows.items() if ledger.needs_work(its)],
+        unsettled=[provider for provider, its in rows.items() if provider in lapsed or ledger.needs_work(its)],
         sandbox_ready=sandbox is not None,
         awaiting_preview=sandbox.external_id if sandbox and "answered" not in sandbox.meta else "",
     )

@@ -46,10 +46,8 @@ def entries_of(session_id: UUID) -> dict[str, Secret]:
 def _entries_of_leg(rows: list[Resource]) -> dict[str, Secret]:
     """The names of one provider, all or none: an expired or unreadable secret takes the others with it (I-14)."""
     entries: dict[str, Secret] = {}
-    now = timezone.now()
     for row in rows:
-        ends = row.session.expires_at  # a session that was extended takes its credentials along
-        if any(one.revoked_at is not None or max(one.expires_at, ends) <= now for one in row.credentials.all()):
+        if any(one.lapsed for one in row.credentials.all()):
             return {}
         try:
             entries |= step_for(row.provider, row.kind).env(ledger.made_of(row))

@@ -14,12 +14,14 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
+from provisioning import alerts
 from provisioning.chips import fold, sandbox_state, visible
 from provisioning.models import Credential, Resource
 from provisioning.providers.base import Made, Order
-from provisioning.signals import resource_changed, sandbox_changed
+from provisioning.signals import resource_changed, sandbox_changed, work_wanted
 
 State = Resource.State
 IN_FLIGHT = frozenset({State.CREATING, State.UNKNOWN})
@@ -79,21 +81,38 @@ def order_for(row: Resource) -> Order:
 
 
 def made_of(row: Resource) -> Made:
-    """What the row knows of the thing at the vendor, secrets opened."""
+    """What the row knows of the thing at the vendor, secrets opened; raises `Unreadable` for one that cannot be."""
     held = {one.name: one.reveal() for one in row.credentials.all() if one.revoked_at is None}
     return Made(row.external_id, row.url, row.meta, held)
 
 
-def claim(row: Resource) -> Resource | None:
-    """planned → creating under a new attempt; None when someone else was first. Only then may the call leave (I-2)."""
+def claim(row: Resource, *, settles: float = 30.0) -> Resource | None:
+    """planned → creating under a new attempt; None when someone else was first. Only then may the call leave (I-2).
+
+    `settles` is how many seconds later, at the most, the vendor may still act upon that call.
+    """
     with _fenced(row, None, frozenset({State.PLANNED})) as current:
         if current is None:
             return None
         current.state, current.attempt = State.CREATING, current.attempt + 1
         current.started_at = current.started_at or timezone.now()
-        current.settled_at, current.error = None, None
-        current.save(update_fields=["state", "attempt", "started_at", "settled_at", "error"])
+        current.settled_at, current.error, current.next_at = None, None, None
+        current.doubt_until = timezone.now() + timedelta(seconds=settles)
+        current.save(update_fields=["state", "attempt", "started_at", "settled_at", "error", "next_at", "doubt_until"])
     return current
+
+
+def take_over(row: Resource) -> int:
+    """creating or unknown → unknown under a new attempt, for one who did not claim it: whoever did is taken for dead.
+
+    Should they wake, their attempt is an older one and writes nothing (I-3). Returns the attempt, 0 when the row moved.
+    """
+    with _fenced(row, row.attempt, IN_FLIGHT) as current:
+        if current is None:
+            return 0
+        current.state, current.attempt = State.UNKNOWN, current.attempt + 1
+        current.save(update_fields=["state", "attempt"])
+    return current.attempt
 
 
 def doubt(row: Resource) -> bool:
@@ -106,15 +125,19 @@ def doubt(row: Resource) -> bool:
     return True
 
 
-def replan(row: Resource, *, name: str = "", next_in: float = 0.0) -> bool:
-    """unknown or creating → planned: proven absent. `name` gives it another one, `next_in` seconds put it off."""
+def replan(row: Resource, *, name: str = "", next_in: float = 0.0, certain: bool = False) -> bool:
+    """unknown or creating → planned: proven absent. `name` gives it another one, `next_in` seconds put it off.
+
+    `certain`: the vendor never had the request, or refused it, so nothing can come of it later either.
+    """
     with _fenced(row, row.attempt, IN_FLIGHT) as current:
         if current is None:
             return False
         current.state, current.external_id, current.url, current.meta = State.PLANNED, "", "", _lasting(current)
         current.name = name or current.name
         current.next_at = timezone.now() + timedelta(seconds=next_in) if next_in else None
-        current.save(update_fields=["state", "external_id", "url", "meta", "name", "next_at"])
+        current.doubt_until = None if certain else current.doubt_until
+        current.save(update_fields=["state", "external_id", "url", "meta", "name", "next_at", "doubt_until"])
         current.credentials.all().delete()
     return True
 
@@ -125,7 +148,8 @@ def keep(row: Resource, made: Made) -> bool:
         if current is None:
             return False
         current.external_id, current.url, current.meta = made.external_id, made.url, _lasting(current) | dict(made.meta)
-        current.save(update_fields=["external_id", "url", "meta"])
+        current.doubt_until = None
+        current.save(update_fields=["external_id", "url", "meta", "doubt_until"])
         current.credentials.all().delete()
         for name, value in made.secrets.items():
             credential = Credential(resource=current, name=name, expires_at=row.session.expires_at)
@@ -177,27 +201,112 @@ def ready(row: Resource) -> bool:
     return True
 
 
-def fail(row: Resource, error: dict[str, Any], *, states: frozenset[State] | None = None) -> bool:
-    """To failed, from planned, creating or unknown unless `states` says otherwise."""
+def fail(
+    row: Resource, error: dict[str, Any], *, states: frozenset[State] | None = None, certain: bool = False
+) -> bool:
+    """To failed, from planned, creating or unknown unless `states` says otherwise; `certain` as for `replan`."""
     with _fenced(row, row.attempt, states or IN_FLIGHT | {State.PLANNED}) as current:
         if current is None:
             return False
         current.state, current.error, current.settled_at = State.FAILED, error, timezone.now()
         current.started_at = current.started_at or current.settled_at
-        current.save(update_fields=["state", "error", "settled_at", "started_at"])
+        current.doubt_until = None if certain else current.doubt_until
+        current.save(update_fields=["state", "error", "settled_at", "started_at", "doubt_until"])
     return True
 
 
 def gone(row: Resource) -> bool:
-    """deleting or stuck → gone, proved by a re-read; its secrets are wiped."""
+    """deleting or stuck → gone, proved by a re-read; its secrets are wiped.
+
+    False when the row has come to own something since it was read: that has to go first (I-10).
+    """
     with _fenced(row, None, UNWANTED) as current:
-        if current is None:
+        if current is None or current.external_id != row.external_id:
             return False
         now = timezone.now()
         current.state, current.error, current.next_at = State.GONE, None, None
         current.deleted_at, current.verified_at = current.deleted_at or now, now
         current.save(update_fields=["state", "error", "next_at", "deleted_at", "verified_at"])
-        current.credentials.update(revoked_at=now, ciphertext="", fingerprint="")
+        wipe(current)
+        alerts.clear(alerts.STUCK, _subject(current))
+    return True
+
+
+def forget(row: Resource, *, reason: str, by: str) -> bool:
+    """deleting or stuck → gone without proof, on a person's word, which stays on the row. False when it moved on."""
+    with _fenced(row, None, UNWANTED) as current:
+        if current is None:
+            return False
+        current.state, current.error, current.next_at = State.GONE, None, None
+        current.forgotten_at, current.forgotten_reason, current.forgotten_by = timezone.now(), reason, by
+        current.save(update_fields=["state", "error", "next_at", "forgotten_at", "forgotten_reason", "forgotten_by"])
+        wipe(current)
+        alerts.clear(alerts.STUCK, _subject(current))
+        work_wanted.send(Resource, session_id=current.session_id)
+    return True
+
+
+def lapsed(session_id: UUID) -> QuerySet[Credential]:
+    """Credentials of what is ready in a session that goes on, whose lease is over and which the vendor still takes.
+
+    Those of a session whose own time is up end with it.
+    """
+    now = timezone.now()
+    due = Q(resource__next_at=None) | Q(resource__next_at__lte=now)
+    held = Credential.objects.filter(due, resource__session_id=session_id, resource__state=State.READY)
+    return held.filter(revoked_at=None, expires_at__lte=now, resource__session__expires_at__gt=now)
+
+
+def has_lapsed(row: Resource) -> bool:
+    """Whether a credential of this row is to be revoked now."""
+    return lapsed(row.session_id).filter(resource=row).exists()
+
+
+def lapse(session_id: UUID, provider: str) -> bool:
+    """End the leases of a provider's credentials now; False when there are none. The converging that follows revokes
+    them at the vendor.
+    """
+    with changing(session_id, provider):
+        held = Credential.objects.filter(resource__session_id=session_id, resource__provider=provider, revoked_at=None)
+        lapsed_now = bool(held.update(expires_at=timezone.now()))
+        if lapsed_now:
+            work_wanted.send(Resource, session_id=session_id)
+    return lapsed_now
+
+
+def revoked(row: Resource, error: dict[str, Any]) -> bool:
+    """ready → failed: the vendor takes the row's credentials no more. A retry adopts what is left or makes it anew."""
+    with _fenced(row, row.attempt, frozenset({State.READY})) as current:
+        if current is None:
+            return False
+        current.state, current.error, current.settled_at, current.next_at = State.FAILED, error, timezone.now(), None
+        current.save(update_fields=["state", "error", "settled_at", "next_at"])
+        wipe(current)
+    return True
+
+
+def unrevoked(row: Resource) -> bool:
+    """A revocation that the vendor did not confirm: the next try is put off by about half a minute."""
+    with _fenced(row, row.attempt, frozenset({State.READY})) as current:
+        if current is None:
+            return False
+        current.next_at = timezone.now() + timedelta(seconds=30 * random.uniform(0.5, 1.5))  # noqa: S311
+        current.save(update_fields=["next_at"])
+    return True
+
+
+def wipe(row: Resource) -> None:
+    """Keep no secret of a resource any more: what is revoked leaves no ciphertext behind."""
+    row.credentials.filter(revoked_at=None).update(revoked_at=timezone.now(), ciphertext="", fingerprint="")
+
+
+def wait_out(row: Resource) -> bool:
+    """deleting, and not found: looked for again once nothing can come any more of a request that left. No failure."""
+    with _fenced(row, None, UNWANTED) as current:
+        if current is None or current.doubt_until is None:
+            return False
+        current.next_at = current.doubt_until
+        current.save(update_fields=["next_at"])
     return True
 
 
@@ -208,17 +317,27 @@ def undeleted(row: Resource, error: dict[str, Any], *, at_least: float = 0.0) ->
             return False
         current.delete_attempts += 1
         stuck = current.delete_attempts >= STUCK_AFTER
-        pause = timedelta(seconds=max(at_least, 10 * 2**current.delete_attempts * random.uniform(0.5, 1.5)))  # noqa: S311
+        pause = 10 * 2 ** (current.delete_attempts - 1) * random.uniform(0.5, 1.5)  # noqa: S311
         current.state, current.error = (State.STUCK if stuck else State.DELETING), error
-        current.next_at = timezone.now() + (HOURLY if stuck else pause)
+        current.next_at = timezone.now() + (HOURLY if stuck else timedelta(seconds=max(at_least, pause)))
         current.save(update_fields=["state", "error", "delete_attempts", "next_at"])
+        if stuck:
+            alerts.raise_alert(alerts.STUCK, _subject(current), f"{current} cannot be deleted. {error['message']}")
     return True
+
+
+def _subject(row: Resource) -> str:
+    return f"{row.provider}/{row.kind}/{row.name}"
+
+
+def is_due(row: Resource) -> bool:
+    """Whether the row is to be destroyed, now."""
+    return row.state in UNWANTED and (row.next_at is None or row.next_at <= timezone.now())
 
 
 def needs_work(rows: list[Resource]) -> bool:
     """Whether a leg has something to do now: rows of one provider, in the order of its steps."""
-    now = timezone.now()
     if any(row.state in UNWANTED for row in rows):
-        return any(row.state in UNWANTED and (row.next_at is None or row.next_at <= now) for row in rows)
+        return any(is_due(row) for row in rows)
     open_step = next((row for row in rows if row.state != State.READY), None)
     return open_step is not None and open_step.state in IN_FLIGHT | {State.PLANNED}

@@ -8,7 +8,7 @@ from typing import ClassVar
 from django.db import models
 from django.utils import timezone
 
-from provisioning.secrets import Secret, decrypt, encrypt, fingerprint
+from provisioning.secrets import Lapsed, Secret, decrypt, encrypt, fingerprint
 
 
 class Provider(models.TextChoices):
@@ -44,6 +44,7 @@ class Resource(models.Model):
     url = models.CharField(max_length=500, blank=True)
     meta = models.JSONField(default=dict, blank=True)  # what is not secret: host, port, database, role, domain
     error = models.JSONField(null=True, blank=True)  # {reason, message, retryable, next, reference}
+    doubt_until = models.DateTimeField(null=True, blank=True)  # a request that left may still be acted upon until then
     delete_attempts = models.PositiveIntegerField(default=0)
     created_at = models.DateTimeField(default=timezone.now)
     started_at = models.DateTimeField(null=True, blank=True)  # when work on it began, or began again by a retry
@@ -51,6 +52,9 @@ class Resource(models.Model):
     next_at = models.DateTimeField(null=True, blank=True)  # not before: back-off
     deleted_at = models.DateTimeField(null=True, blank=True)
     verified_at = models.DateTimeField(null=True, blank=True)  # when a re-read proved it gone
+    forgotten_at = models.DateTimeField(null=True, blank=True)  # when staff gave up proving that, and why
+    forgotten_reason = models.CharField(max_length=500, blank=True)
+    forgotten_by = models.CharField(max_length=150, blank=True)
 
     class Meta:
         ordering: ClassVar = ["session", "id"]
@@ -58,6 +62,30 @@ class Resource(models.Model):
             models.UniqueConstraint(fields=["session", "provider", "kind"], name="resource_once_per_session"),
             models.CheckConstraint(
                 condition=~models.Q(state="ready") | ~models.Q(external_id=""), name="resource_ready_has_id"
+            ),
+            models.CheckConstraint(
+                condition=~models.Q(state__in=["creating", "unknown"]) | models.Q(attempt__gte=1),
+                name="resource_in_flight_was_claimed",  # I-2
+            ),
+            models.CheckConstraint(
+                condition=~models.Q(state__in=["failed", "stuck"]) | models.Q(error__isnull=False),
+                name="resource_trouble_has_words",
+            ),
+            models.CheckConstraint(
+                condition=~models.Q(state="gone")
+                | models.Q(verified_at__isnull=False)
+                | models.Q(forgotten_at__isnull=False),
+                name="resource_gone_is_proved_or_forgotten",  # I-7
+            ),
+            models.CheckConstraint(
+                condition=models.Q(forgotten_at__isnull=True)
+                | (~models.Q(forgotten_reason="") & ~models.Q(forgotten_by="")),
+                name="resource_forgotten_for_a_reason",
+            ),
+            models.UniqueConstraint(
+                fields=["provider", "kind", "external_id"],
+                condition=~models.Q(external_id="") & ~models.Q(state="gone"),
+                name="resource_owned_once",  # I-1
             ),
         ]
         indexes: ClassVar = [
@@ -85,10 +113,21 @@ class Credential(models.Model):
     revoked_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
-        constraints: ClassVar = [models.UniqueConstraint(fields=["resource", "name"], name="credential_once")]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["resource", "name"], name="credential_once"),
+            models.CheckConstraint(
+                condition=models.Q(revoked_at__isnull=True) | models.Q(ciphertext="", fingerprint=""),
+                name="credential_revoked_is_wiped",  # I-13
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.name} of {self.resource}"
+
+    @property
+    def lapsed(self) -> bool:
+        """Whether its lease is over: from then on nobody is given the value (I-14)."""
+        return self.revoked_at is not None or self.expires_at <= timezone.now()
 
     @property
     def _identity(self) -> str:
@@ -103,6 +142,35 @@ class Credential(models.Model):
         """Decrypt the value.
 
         Raises:
+            provisioning.secrets.Lapsed: its lease is over, whether or not it has been revoked yet (I-14).
             provisioning.secrets.Unreadable: the text was altered, belongs to another row, or its key is gone.
         """
+        if self.lapsed:
+            raise Lapsed("the lease of this credential is over")
+        return self.reveal_to_redact()
+
+    def reveal_to_redact(self) -> Secret:
+        """Decrypt the value, lapsed or not, only to keep it out of what is written; raises `Unreadable`."""
         return decrypt(self.ciphertext, identity=self._identity)
+
+
+class Alert(models.Model):
+    """Something that a person has to look at, told once: open from when it is found until it is over."""
+
+    kind = models.CharField(max_length=40)  # resource_stuck, key_refused, sweep_asks
+    subject = models.CharField(max_length=200)  # what it is about; one open alert per kind and subject
+    text = models.TextField()
+    raised_at = models.DateTimeField(default=timezone.now)
+    told_at = models.DateTimeField(null=True, blank=True)  # when MK0R_ALERT_URL took it
+    cleared_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering: ClassVar = ["-raised_at"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["kind", "subject"], condition=models.Q(cleared_at__isnull=True), name="alert_open_once"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.subject}"

@@ -37,6 +37,7 @@ SEARCHES = 3  # how often a search may fail before the leg does
 FINISHES = 4
 PEEK = 3.0  # seconds between looks for something whose create has not answered
 LATE = 30.0  # seconds past its deadline that a leg is still waited for
+_DEFINITE = {Outcome.NOT_SENT, Outcome.LATER, Outcome.REJECTED, Outcome.CONFIG}
 LATE_HERE = {"e2b": 270.0}  # on this machine the first sandbox waits until its files are downloaded
 
 
@@ -57,6 +58,8 @@ async def run_leg(session_id: UUID, provider: str) -> None:
             if row.state in ledger.UNWANTED:
                 await teardown.destroy(row)
                 continue
+            if row.state == State.READY and await write(ledger.has_lapsed, row):
+                await teardown.revoke(row)
             work = Work(row)
             await work.settle()
             if work.row.state in ledger.UNWANTED:  # the session ended while we worked: its other rows too
@@ -82,9 +85,11 @@ class Work:
     def __init__(self, row: Resource) -> None:
         self.row = row
         self.step: Step = step_for(row.provider, row.kind)
+        self._attempt = 0  # the attempt that is ours: claimed, or taken over from somebody who stopped
         self._error: ProvisioningError | None = None
         self._foreign = False  # the name is held by something that is not ours
         self._absent = False  # a search, or a request that never left, proves that nothing is there
+        self._certain = True  # no request of ours can still be acted upon by the vendor
         self._creates = self._failed_searches = self._failed_finishes = 0
         self._began = time.monotonic()
         late = LATE_HERE.get(row.provider, LATE) if self.step.local else LATE
@@ -103,10 +108,14 @@ class Work:
     async def _next(self) -> bool:
         """Take one step; False when there is none left to take."""
         row = self.row = await write(ledger.row, self.row.pk)
+        if self._attempt and row.attempt != self._attempt:
+            return False  # we were thought dead, and another goes on with it (I-3)
         if row.state == State.PLANNED:
             await self._begin()
         elif row.state not in ledger.IN_FLIGHT:
             return False
+        elif not self._attempt:
+            self._attempt, self._certain = await write(ledger.take_over, row), False
         elif row.external_id:
             await self._finish()
         else:
@@ -120,10 +129,10 @@ class Work:
             return await self._fail(error)
         await self._pause_until_due()
         self._point("before_claim")
-        claimed = await write(ledger.claim, self.row)
+        claimed = await write(ledger.claim, self.row, settles=self.step.settles_within)
         if claimed is None:
             return None
-        self.row = claimed
+        self.row, self._attempt = claimed, claimed.attempt
         self._point("after_claim")
         if self.row.external_id:
             await self._finish()
@@ -172,6 +181,7 @@ class Work:
     async def _after_create(self, error: VendorError) -> None:
         self._error = error
         log.info("create_failed %s outcome=%s status=%s %s", self._who, error.outcome, error.status, error.detail)
+        self._certain = self._certain and error.outcome in _DEFINITE
         if error.outcome in {Outcome.NOT_SENT, Outcome.LATER}:
             self._absent = True
             await self._again(max(error.retry_after or 0.0, backoff(self._creates)))
@@ -187,7 +197,7 @@ class Work:
         if self._error is not None and (self._creates >= CREATES or pause > self._left):
             await self._fail(self._error)
         else:
-            await write(ledger.replan, self.row, name=name, next_in=pause)
+            await write(ledger.replan, self.row, name=name, next_in=pause, certain=self._certain)
 
     async def _search(self) -> bool:
         """Find out what an attempt left behind and adopt it; True when it is proved that there is nothing."""
@@ -241,8 +251,15 @@ class Work:
 
     async def _keep(self, made: Made) -> None:
         if not await write(ledger.keep, self.row, made):
-            log.warning("reply_outlived_its_attempt %s", self._who)
+            await self._outlived(made)
         self._point("after_keep")
+
+    async def _outlived(self, made: Made) -> None:
+        """A reply came too late to be written: what it made is removed, unless the row has come to own it."""
+        log.warning("reply_outlived_its_attempt %s", self._who)
+        current = await write(ledger.row, self.row.pk)
+        if current.external_id != made.external_id or current.state == State.GONE:
+            await self._discard([Found(made.external_id, meta=made.meta)])
 
     async def _finish(self) -> None:
         self._point("before_finish")
@@ -280,7 +297,7 @@ class Work:
         kept = await write(_kept_of, self.row)
         told = words.explain(error, self.step, tries=self._creates, seconds=took, kept=kept)
         log.warning("leg_failed %s reason=%s reference=%s", self._who, told["reason"], told["reference"])
-        await write(ledger.fail, self.row, told)
+        await write(ledger.fail, self.row, told, certain=self._certain)
 
     def _point(self, where: str) -> None:
         faults.point(f"{self.row.provider}.{where}")
@@ -302,11 +319,15 @@ def _silence(limit: float) -> VendorError:
 
 
 async def give_up(session_id: UUID, provider: str) -> None:
-    """A fault of our own ended the leg: say so on its row, so that it can be retried."""
+    """A fault of our own ended the leg: say so on its row. Making can be retried; destroying is tried again later."""
     for row in await write(ledger.rows_of, session_id, provider):
+        told: dict[str, Any] = words.explain(None, step_for(row.provider, row.kind), tries=0, seconds=0.0)
         if row.state in ledger.IN_FLIGHT | {State.PLANNED}:
-            step = step_for(row.provider, row.kind)
-            told: dict[str, Any] = words.explain(None, step, tries=0, seconds=0.0)
+            given_up = await write(ledger.fail, row, told)
+        elif ledger.is_due(row):
+            given_up = await write(ledger.undeleted, row, told)
+        else:
+            continue
+        if given_up:
             log.warning("leg_gave_up session=%s provider=%s reference=%s", session_id, provider, told["reference"])
-            await write(ledger.fail, row, told)
             return

@@ -24,6 +24,10 @@ class Unreadable(Exception):
     """A ciphertext was altered, belongs to another row, or its key is no longer in the ring."""
 
 
+class Lapsed(Unreadable):
+    """The credential's lease is over: its value is not given out any more."""
+
+
 class Secret:
     """A string whose repr, str and format are dots. `expose()` is the only way to the value, easy to grep for."""
 

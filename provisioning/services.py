@@ -37,6 +37,7 @@ __all__ = [
     "request_teardown",
     "resources_state",
     "retry",
+    "revoke",
     "sandbox",
     "sandbox_pause",
     "secret_values",
@@ -46,6 +47,7 @@ State = Resource.State
 _SHORTEST_SECRET = 8  # characters; anything shorter would be redacted out of ordinary words
 _PATIENCE = 330.0  # seconds a caller is made to wait for a sandbox that is still being made
 _CONNECTS = 3
+_MOOT = {"sandbox_lost", "revoked"}  # what the row knew of the thing is of no use any more: look for it by name
 _RENEWALS, _RENEWALS_WITHIN = 5, timedelta(minutes=10)
 
 
@@ -88,8 +90,8 @@ def retry(session: Owner, provider: str) -> bool:
         for row in rows.values():
             if row.state != State.FAILED:
                 continue
-            lost = row.error and row.error.get("reason") == "sandbox_lost"
-            ledger.replan_failed(row, {} if lost else None)
+            moot = (row.error or {}).get("reason") in _MOOT
+            ledger.replan_failed(row, {} if moot else None)
             changed = True
     return changed
 
@@ -100,6 +102,13 @@ def renew(session: Owner) -> bool:
     False when there is none, or when five were lost within ten minutes.
     """
     return ledger.renew(session.pk, "e2b", most=_RENEWALS, within=_RENEWALS_WITHIN)
+
+
+def revoke(session: Owner, provider: str) -> bool:
+    """End the leases of a provider's credentials now; False when it has none. Then call `converge`, which revokes them
+    at the vendor. Nobody can read them from here on.
+    """
+    return ledger.lapse(session.pk, provider)
 
 
 def request_teardown(session: Owner) -> None:
@@ -137,7 +146,7 @@ def secret_values(session: Owner) -> list[str]:
     values.add(settings.ANTHROPIC_API_KEY)
     for credential in Credential.objects.filter(resource__session_id=session.pk, revoked_at=None):
         try:
-            value = credential.reveal().expose()
+            value = credential.reveal_to_redact().expose()
         except Unreadable:
             continue
         values |= {value, quote(value, safe="")}

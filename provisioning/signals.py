@@ -7,6 +7,7 @@ receiver which writes to the same database commits or rolls back together with t
     env_written        session_id, names
     sandbox_changed    session_id, state (booting, running, paused, lost, gone)
     preview_ready      session_id, url
+    work_wanted        session_id: its rows ask for more than anybody is at work on, so a job has to converge it
 
 `sandbox_fresh` is the exception: it is sent asynchronously, outside any transaction, and awaited, before the preview of
 a new sandbox is asked for. Whoever has files to lay down in it does so then; what a receiver raises is logged.
@@ -22,4 +23,5 @@ resource_changed = Signal()
 env_written = Signal()
 sandbox_changed = Signal()
 preview_ready = Signal()
+work_wanted = Signal()
 sandbox_fresh = Signal()

@@ -3,40 +3,38 @@
 from __future__ import annotations
 
 import logging
-from datetime import timedelta
-from uuid import UUID
 
 from channels.db import database_sync_to_async
+from django.conf import settings
 from django.utils import timezone
+from procrastinate import RetryStrategy
 from procrastinate.contrib.django import app
 
-from provisioning import ledger
-from provisioning.converge import converge
-from provisioning.models import Resource
+from provisioning import http
+from provisioning.models import Alert
 
 log = logging.getLogger(__name__)
 
-_FORGOTTEN = timedelta(minutes=6)  # longer than any leg is worked on or waited for
-_BATCH = 20
+
+class NotTold(Exception):
+    """Whoever is to be alerted did not take it; the job tries again."""
 
 
-@app.periodic(cron="* * * * *")
-@app.task(queue="provision", name="provisioning.tasks.take_up", queueing_lock="take_up")
-async def take_up(timestamp: int) -> None:  # noqa: ARG001 (given by the scheduler)
-    """Bring open sessions to rest whose legs everybody else has forgotten; closing ones have jobs of their own."""
-    for session_id in await database_sync_to_async(forgotten)():
-        log.info("session_taken_up session=%s", session_id)
-        await converge(session_id)
-
-
-def forgotten() -> list[UUID]:
-    """Open sessions with a leg in flight that has not moved for longer than any leg may take, oldest first."""
-    since = timezone.now() - _FORGOTTEN
-    rows = Resource.objects.filter(
-        session__state="open", state__in=[*ledger.IN_FLIGHT, Resource.State.PLANNED], created_at__lt=since
-    ).exclude(started_at__gt=since)
-    # A second step waits for ever behind a first one that failed; that is settled, not forgotten.
-    stuck_behind = Resource.objects.filter(session__state="open", state=Resource.State.FAILED)
-    waiting = set(stuck_behind.values_list("session_id", "provider"))
-    found = [row.session_id for row in rows.order_by("created_at") if (row.session_id, row.provider) not in waiting]
-    return list(dict.fromkeys(found))[:_BATCH]
+@app.task(
+    queue="sweep",
+    name="provisioning.tasks.tell_alert",
+    retry=RetryStrategy(max_attempts=8, exponential_wait=3, retry_exceptions=[NotTold]),
+)
+async def tell_alert(alert_id: int) -> None:
+    """Post an alert to `MK0R_ALERT_URL`, once: a receiver that answered 2xx is not told again."""
+    alert = await database_sync_to_async(Alert.objects.get)(pk=alert_id)
+    if alert.told_at is not None or not settings.MK0R_ALERT_URL:
+        return
+    body = {"kind": alert.kind, "subject": alert.subject, "text": alert.text, "at": alert.raised_at.isoformat()}
+    try:
+        reply = await http.exchange("alerts", "POST", settings.MK0R_ALERT_URL, json=body, total=10.0)
+    except http.WireError as error:
+        raise NotTold(str(error)) from error
+    if not 200 <= reply.status < 300:
+        raise NotTold(f"status {reply.status}")
+    await database_sync_to_async(Alert.objects.filter(pk=alert_id).update)(told_at=timezone.now())

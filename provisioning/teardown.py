@@ -1,4 +1,4 @@
-"""Destroying what a session owns, and proving that it is gone.
+"""Destroying what a session owns, and proving that it is gone; revoking what has lapsed.
 
 A row becomes `gone` only when its own thing and everything else that bears its name have been deleted and a second look
 finds neither. Anything short of that is remembered, put off, and after six tries shown as stuck (I-7, I-8, I-9).
@@ -16,7 +16,7 @@ from django.utils import timezone
 from provisioning import faults, ledger, words
 from provisioning.exceptions import ProvisioningError, VendorError
 from provisioning.models import Resource
-from provisioning.outcome import Outcome, Verb
+from provisioning.outcome import Outcome, Verb, Wire
 from provisioning.providers.base import Made, Step
 from provisioning.providers.registry import step_for
 from provisioning.shielding import to_the_end
@@ -25,30 +25,57 @@ log = logging.getLogger(__name__)
 
 QUICK_TRIES = 3  # within one call, before the row is put off
 BUSY_PATIENCE = 10.0  # seconds for a vendor that is still working on the very thing (Neon answers 423 until it is done)
+TOTAL = 90.0  # seconds for one call, whatever the vendor does
 _ROUNDS = 3
 
 
 async def destroy(row: Resource) -> None:
     """Take a deleting or stuck row to gone if it is due; never raises what a vendor can cause."""
-    if row.state not in ledger.UNWANTED or (row.next_at is not None and row.next_at > timezone.now()):
+    if not ledger.is_due(row):
         return
     step = step_for(row.provider, row.kind)
+    found = 0
     try:
         if step.remote and (row.attempt or row.external_id):
-            await _destroy_with_patience(row, step)
-    except ProvisioningError as error:
+            async with asyncio.timeout(TOTAL):
+                found = await _destroy_with_patience(row, step)
+    except (ProvisioningError, TimeoutError) as caught:
+        error = caught if isinstance(caught, ProvisioningError) else _silence()
         told = words.explain(error, step, tries=0, seconds=0.0)
         log.warning("delete_unproved session=%s provider=%s %s", row.session.slug, row.provider, error)
         at_least = (error.retry_after or 0.0) if isinstance(error, VendorError) else 0.0
         await to_the_end(database_sync_to_async(ledger.undeleted)(row, told, at_least=at_least))
     else:
+        if not found and row.doubt_until is not None and row.doubt_until > timezone.now():
+            # Whoever asked for it died before the answer: the vendor may be making it at this moment (I-10).
+            await to_the_end(database_sync_to_async(ledger.wait_out)(row))
+            return
         faults.point(f"{row.provider}.before_gone")
         await to_the_end(database_sync_to_async(ledger.gone)(row))
         faults.point(f"{row.provider}.after_gone")
 
 
-async def _destroy_with_patience(row: Resource, step: Step) -> None:
-    """Deletes and reads may be repeated freely."""
+async def revoke(row: Resource) -> None:
+    """Have the vendor take a lapsed row's credentials no more (I-13); never raises what a vendor can cause."""
+    step = step_for(row.provider, row.kind)
+    try:
+        step.check()
+        async with asyncio.timeout(TOTAL):
+            await step.revoke(Made(row.external_id, row.url, row.meta))
+    except (ProvisioningError, TimeoutError) as error:
+        log.warning("revoke_unproved session=%s provider=%s %s", row.session.slug, row.provider, error)
+        await to_the_end(database_sync_to_async(ledger.unrevoked)(row))
+    else:
+        await to_the_end(database_sync_to_async(ledger.revoked)(row, words.revoked(step)))
+
+
+def _silence() -> VendorError:
+    detail = f"not done in {TOTAL:g} s"
+    return VendorError("delete", Outcome.REMEMBER, verb=Verb.DELETE, wire=Wire.LOST, detail=detail)
+
+
+async def _destroy_with_patience(row: Resource, step: Step) -> int:
+    """How many things were destroyed. Deletes and reads may be repeated freely."""
     step.check()
     tries, until = 0, time.monotonic() + BUSY_PATIENCE
     while True:
@@ -63,20 +90,25 @@ async def _destroy_with_patience(row: Resource, step: Step) -> None:
             await asyncio.sleep(max(error.retry_after or 0.0, 0.3 * 2 ** min(tries - 1, 2)))
 
 
-async def _destroy_and_prove(row: Resource, step: Step) -> None:
+async def _destroy_and_prove(row: Resource, step: Step) -> int:
     order = ledger.order_for(row)
     own = Made(row.external_id, row.url, row.meta)
+    destroyed = 0
     faults.point(f"{row.provider}.before_delete")
     if own.external_id:
         await step.destroy(own)
+        destroyed += 1
         faults.point(f"{row.provider}.after_delete")
     for _ in range(_ROUNDS):
         left = [one for one in await step.find(order) if one.belongs_to(order)]
         for one in left:
             await step.destroy(Made(one.external_id, meta=one.meta))
+            destroyed += 1
+            faults.point(f"{row.provider}.after_delete")
         if not left:
             break
     else:
         raise VendorError("delete", Outcome.REMEMBER, verb=Verb.DELETE, status=200, detail="still listed")
     if own.external_id and await step.exists(own):
         raise VendorError("delete", Outcome.REMEMBER, verb=Verb.DELETE, status=200, detail="still there")
+    return destroyed

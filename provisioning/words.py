@@ -29,6 +29,7 @@ REASONS = frozenset(
         "not_accepting",
         "name_taken",
         "sandbox_lost",
+        "revoked",
         "internal",
     }
 )
@@ -62,6 +63,17 @@ def lost(step: Step) -> dict[str, Any]:
         "message": f"{step.label} no longer has the sandbox. {step.without}",
         "retryable": True,
         "next": "A fresh one is made by itself when you come back; press Retry if it does not come.",
+        "reference": secrets.token_hex(3),
+    }
+
+
+def revoked(step: Step) -> dict[str, Any]:
+    """The error of a resource whose credentials were revoked while its session goes on."""
+    return {
+        "reason": "revoked",
+        "message": f"The credentials of {step.thing} at {step.label} were revoked. {step.without}",
+        "retryable": True,
+        "next": "Press Retry for new ones; the app gets them at once.",
         "reference": secrets.token_hex(3),
     }
 

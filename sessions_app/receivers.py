@@ -12,7 +12,7 @@ from uuid import UUID
 from django.dispatch import receiver
 
 from provisioning import signals
-from sessions_app import events
+from sessions_app import events, jobs
 
 
 @receiver(signals.resource_changed, dispatch_uid="sessions.resource_changed")
@@ -34,6 +34,11 @@ def _sandbox_changed(session_id: UUID, state: str, **_: Any) -> None:
 @receiver(signals.preview_ready, dispatch_uid="sessions.preview_ready")
 def _preview_ready(session_id: UUID, url: str, **_: Any) -> None:
     events.append(session_id, "preview.ready", {"url": url})
+
+
+@receiver(signals.work_wanted, dispatch_uid="sessions.work_wanted")
+def _work_wanted(session_id: UUID, **_: Any) -> None:
+    jobs.converge_soon(session_id)
 
 
 @receiver(signals.sandbox_fresh, dispatch_uid="sessions.sandbox_fresh")

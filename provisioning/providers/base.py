@@ -77,6 +77,7 @@ class Step(abc.ABC):
     without: ClassVar[str]  # what it means for the app when it is missing
     adoptable: ClassVar[bool] = True  # False: its secret is shown once, so one found again is deleted and made anew
     remote: ClassVar[bool] = True  # False: nothing exists at a vendor
+    settles_within: ClassVar[float] = 15.0  # seconds after which no request to create that left is acted upon any more
 
     @property
     @abc.abstractmethod
@@ -113,6 +114,9 @@ class Step(abc.ABC):
 
     async def destroy(self, made: Made) -> None:  # noqa: B027 - what exists nowhere needs none
         """Delete it; that it is already gone counts as done."""
+
+    async def revoke(self, made: Made) -> None:  # noqa: B027 - most have no secret of their own
+        """Have the vendor take the credentials it gave out no more; the thing itself stays where that is possible."""
 
     @abc.abstractmethod
     def env(self, made: Made) -> dict[str, Secret]:

@@ -151,6 +151,7 @@ class Sandbox(Step):
     label: ClassVar[str] = "E2B"
     thing: ClassVar[str] = "a sandbox"
     without: ClassVar[str] = "Without a sandbox nothing can be built or shown; the other services are kept."
+    settles_within: ClassVar[float] = 65.0
 
     @property
     def base_url(self) -> str:

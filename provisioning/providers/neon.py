@@ -143,6 +143,8 @@ class Project(Step):
     thing: ClassVar[str] = "a database"
     without: ClassVar[str] = "The app works without a database: what is typed into it will not be kept."
 
+    settles_within: ClassVar[float] = 35.0
+
     def __init__(self) -> None:
         self._api = _Api()
 
@@ -184,10 +186,9 @@ class Project(Step):
     async def adopt(self, order: Order, found: Found) -> Made:  # noqa: ARG002 - the contract's shape
         """Ask for the connection of the database that is there, whatever it came to be called."""
         path = f"/projects/{found.external_id}"
-        listed = await self._api.call(Verb.READ, "list_branches", "GET", f"{path}/branches", _Branches)
-        branch = next((one for one in listed.branches if one.default), listed.branches[0])
+        branch = await self._branch(found.external_id)
         held = await self._api.call(
-            Verb.READ, "list_databases", "GET", f"{path}/branches/{branch.id}/databases", _Databases
+            Verb.READ, "list_databases", "GET", f"{path}/branches/{branch}/databases", _Databases
         )
         params = {"database_name": held.databases[0].name, "role_name": held.databases[0].owner_name}
         answer = await self._api.call(
@@ -237,6 +238,15 @@ class Project(Step):
     async def destroy(self, made: Made) -> None:
         path = f"/projects/{made.external_id}"
         await gone_is_fine(self._api.call(Verb.DELETE, "delete_project", "DELETE", path, Nothing))
+
+    async def revoke(self, made: Made) -> None:
+        """Give the role another password, which nobody is told: the data stays, the old password opens nothing."""
+        path = f"/projects/{made.external_id}/branches/{await self._branch(made.external_id)}/roles/{made.meta['role']}"
+        await self._api.call(Verb.DELETE, "reset_password", "POST", f"{path}/reset_password", Nothing)
+
+    async def _branch(self, project: str) -> str:
+        listed = await self._api.call(Verb.READ, "list_branches", "GET", f"/projects/{project}/branches", _Branches)
+        return next((one for one in listed.branches if one.default), listed.branches[0]).id
 
     def env(self, made: Made) -> dict[str, Secret]:
         values = {

@@ -198,6 +198,10 @@ class ApiKey(_ResendStep):
         path = f"/api-keys/{made.external_id}"
         await gone_is_fine(self._api.call(Verb.DELETE, "delete_api_key", "DELETE", path, Nothing))
 
+    async def revoke(self, made: Made) -> None:
+        """A key is nothing but its secret."""
+        await self.destroy(made)
+
     def env(self, made: Made) -> dict[str, Secret]:
         return {
             "RESEND_API_KEY": made.secrets["RESEND_API_KEY"],

@@ -6,10 +6,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from channels.db import database_sync_to_async
-from django.utils import timezone
 
-from provisioning import services, tasks
+from provisioning import services
 from provisioning.models import Resource
 
 # A shared machine may be busy; `bench/fanout.py` holds the strict figure of 100 ms.
@@ -44,15 +42,3 @@ async def test_a_planned_session_is_announced_leg_by_leg_before_any_call(begin: 
     session = await begin()
     assert heard.states(session, "posthog") == ["ready"]
     assert all(heard.states(session, provider) == ["planned"] for provider in ("github", "resend", "e2b", "neon"))
-
-
-@pytest.mark.usefixtures("without_sandbox")
-async def test_what_everybody_forgot_is_taken_up_by_the_worker(vendor_settings: Any, begin: Any, rows: Any) -> None:
-    session = await begin()
-    assert await database_sync_to_async(tasks.forgotten)() == []
-    long_ago = timezone.now() - timedelta(minutes=10)
-    await database_sync_to_async(Resource.objects.filter(session_id=session.pk).update)(created_at=long_ago)
-    assert await database_sync_to_async(tasks.forgotten)() == [session.pk]
-    await tasks.take_up(0)
-    assert (await rows(session))["neon", "project"].state == "ready"
-    assert await database_sync_to_async(tasks.forgotten)() == []
