@@ -18,10 +18,13 @@ from channels.db import database_sync_to_async
 from channels.layers import get_channel_layer
 from django.conf import settings
 from django.db import connection
+from django.db.models import Count
 from django.http import HttpRequest
 from django.utils import timezone
 from ninja import Router, Schema, Status
 from procrastinate.contrib.django.models import ProcrastinateWorker
+
+from provisioning.models import Alert, Resource
 
 router = Router(tags=["health"])
 
@@ -36,30 +39,34 @@ _VENDORS = {
     "e2b": "E2B_API_URL",
     "anthropic": "ANTHROPIC_BASE_URL",
 }
+_MOVING = ("planned", "creating", "unknown", "deleting")
 _seen: dict[str, tuple[float, dict[str, Any]]] = {}  # address -> when looked at, what was found
 
 
 class HealthOut(Schema):
-    """`ok`, `degraded` (a vendor is out of reach) or `down`, and each dependency."""
+    """`ok`, `degraded` (a vendor is out of reach) or `down`, each dependency, and how the ledger stands."""
 
     status: str
     checks: dict[str, dict[str, Any]]
     vendors: dict[str, dict[str, Any]]
+    ledger: dict[str, int]
 
 
 @router.get("", response={200: HealthOut, 503: HealthOut}, auth=None, summary="Health of each dependency")
 async def health(request: HttpRequest) -> Status[dict[str, Any]]:  # noqa: ARG001
     """200 while sessions can be served, 503 otherwise, with the state of each dependency."""
-    names = ["database", "channel_layer", "worker", *_VENDORS]
+    names = ["database", "channel_layer", "worker", "ledger", *_VENDORS]
     vendors = [_vendor(str(getattr(settings, name))) for name in _VENDORS.values()]
-    found = await asyncio.gather(_timed(_database()), _timed(_channel_layer()), _timed(_worker()), *vendors)
+    ours = [_timed(_database()), _timed(_channel_layer()), _timed(_worker())]
+    found = await asyncio.gather(*ours, _ledger(), *vendors)
     results = dict(zip(names, found, strict=True))
     checks = {name: results[name] for name in names[:3]}
     seen = {name: results[name] for name in _VENDORS}
     down = not all(check["ok"] for check in checks.values())
     degraded = not all(vendor["ok"] for vendor in seen.values())
     status = "down" if down else "degraded" if degraded else "ok"
-    return Status(503 if down else 200, {"status": status, "checks": checks, "vendors": seen})
+    body = {"status": status, "checks": checks, "vendors": seen, "ledger": results["ledger"]}
+    return Status(503 if down else 200, body)
 
 
 async def _timed(check: Awaitable[None]) -> dict[str, Any]:
@@ -100,6 +107,25 @@ async def _worker() -> None:
 
     if not await database_sync_to_async(alive)():
         raise _SilentError(f"no heartbeat for {_WORKER_SILENCE.seconds} s")
+
+
+async def _ledger() -> dict[str, Any]:
+    """What a monitor watches: resources on their way, those whose deletion is not proved, alerts nobody has closed."""
+
+    def count() -> dict[str, Any]:
+        states = Resource.objects.filter(state__in=[*_MOVING, Resource.State.STUCK]).values("state")
+        counted = {row["state"]: row["many"] for row in states.annotate(many=Count("pk"))}
+        return {
+            "unsettled": sum(counted.get(state, 0) for state in _MOVING),
+            "stuck": counted.get(Resource.State.STUCK, 0),
+            "alerts": Alert.objects.filter(cleared_at=None).count(),
+        }
+
+    try:
+        async with asyncio.timeout(_PATIENCE):
+            return dict(await database_sync_to_async(count)())
+    except Exception:  # noqa: BLE001 (the check of the database says what is wrong)
+        return {}
 
 
 async def _vendor(address: str) -> dict[str, Any]:

@@ -19,14 +19,20 @@ _GRACE_SECONDS = 10  # for jobs in hand at a stop; what does not finish is resum
 
 
 @contextlib.asynccontextmanager
+async def worker_app() -> AsyncIterator[Any]:
+    """Procrastinate's application as a worker uses it, with a connection pool of its own while the block lasts."""
+    connector: Any = app.connector  # Django's, which makes one for workers
+    async with app.with_connector(connector.get_worker_connector()).open_async() as opened:
+        yield opened
+
+
+@contextlib.asynccontextmanager
 async def workers() -> AsyncIterator[list[asyncio.Task[None]]]:
     """Run the workers of all queues while the block lasts; stops them in order, jobs in hand get ten seconds."""
-    connector: Any = app.connector  # Django's, which makes one for workers
-    worker_app = app.with_connector(connector.get_worker_connector())
-    async with worker_app.open_async():
+    async with worker_app() as opened:
         tasks = [
             asyncio.create_task(
-                worker_app.run_worker_async(
+                opened.run_worker_async(
                     queues=[queue],
                     name=queue,
                     concurrency=concurrency,

@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 
 from provisioning.models import Resource
-from sessions_app import services, tasks
+from sessions_app import jobs, services
 from sessions_app.models import Event, Session, Turn, Version
 
 _RESOURCES_LIST = "admin:provisioning_resource_changelist"
@@ -91,7 +91,7 @@ class SessionAdmin(_ReadOnly):
             return TemplateResponse(request, "sessions_app/teardown_confirmation.html", context)
         for session in chosen:
             if services.session_end(session):
-                tasks.teardown.defer(session_id=str(session.pk))
+                jobs.converge_soon(session.pk, queue=jobs.DOWN)
                 self.log_change(request, session, "Ended by staff; teardown begun.")
         self.message_user(request, f"Ended {len(chosen)}; what they own is being destroyed.", messages.SUCCESS)
         return None

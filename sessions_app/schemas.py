@@ -150,6 +150,10 @@ class ReceiptLineOut(_Out):
     created_at: str
     deleted_at: str | None
     verified_at: str | None
+    forgotten_at: str | None = Field(description="when staff gave up proving that it is gone")
+    forgotten_reason: str | None
+    next_try_at: str | None = Field(description="when its deletion is tried again")
+    error: dict[str, Any] | None = Field(description="why its deletion is not proved yet")
 
 
 class ReceiptOut(_Out):

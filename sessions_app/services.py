@@ -12,11 +12,11 @@ import uuid
 from uuid import UUID
 
 from django.db import IntegrityError, connection, transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Min, Q, QuerySet
 from django.utils import timezone
 
 from provisioning import services as provisioning
-from sessions_app import events
+from sessions_app import events, jobs
 from sessions_app.errors import Forbidden, NotFound
 from sessions_app.models import Session, Turn
 from sessions_app.slugs import has_shape, slug_for
@@ -112,8 +112,6 @@ def session_end(session: Session) -> bool:
 
     everything it owns is marked for deletion and a job sees it through. False when it was not open.
     """
-    from sessions_app import tasks
-
     with transaction.atomic():
         # Lock order is resource, then session: whatever touches resources comes first.
         if Session.objects.get(pk=session.pk).state != Session.State.OPEN:
@@ -123,25 +121,41 @@ def session_end(session: Session) -> bool:
             return False
         session.turns.filter(state__in=ACTIVE).update(cancel_requested=True)
         events.append(session.pk, "session.closing", {})
-        tasks.teardown.configure(schedule_in={"seconds": _SAFETY_NET_SECONDS}).defer(session_id=str(session.pk))
+        jobs.converge_soon(session.pk, seconds=_SAFETY_NET_SECONDS, queue=jobs.DOWN)
     session.refresh_from_db()
     return True
 
 
 def session_settle(session_id: UUID) -> bool:
-    """Mark a closing session closed once everything it owned is proven gone. True when it is closed now."""
+    """What follows once a session has been converged: it is closed when everything it owned is gone, and what is put
+    off gets a job at its time. True when the session is closed now.
+    """
     with transaction.atomic():
         session = Session.objects.select_for_update(no_key=True).get(pk=session_id)
-        if session.state != Session.State.CLOSING:
-            return session.state == Session.State.CLOSED
-        if session.resources.exclude(state="gone").exists():
-            return False
-        for turn in session.turns.filter(state__in=ACTIVE):
-            turn_cancelled(turn, "The session ended.")
-        session.state, session.ended_at = Session.State.CLOSED, timezone.now()
-        session.save(update_fields=["state", "ended_at"])
-        events.append(session_id, "session.closed", {})
-    return True
+        if session.state == Session.State.CLOSING and not session.resources.exclude(state="gone").exists():
+            _session_close(session)
+        if session.state != Session.State.CLOSED:
+            _put_off(session)
+    return bool(session.state == Session.State.CLOSED)
+
+
+def _session_close(session: Session) -> None:
+    for turn in session.turns.filter(state__in=ACTIVE):
+        turn_cancelled(turn, "The session ended.")
+    session.state, session.ended_at = Session.State.CLOSED, timezone.now()
+    session.save(update_fields=["state", "ended_at"])
+    events.append(session.pk, "session.closed", {})
+
+
+def _put_off(session: Session) -> None:
+    """Defer a job for the resource whose next try comes first, if one waits for its time."""
+    now = timezone.now()
+    waiting = session.resources.filter(next_at__gt=now).exclude(state__in=("failed", "gone"))
+    first = waiting.aggregate(first=Min("next_at"))["first"]
+    if first is not None:
+        seconds = (first - now).total_seconds()
+        queue = jobs.UP if session.state == Session.State.OPEN else jobs.DOWN
+        jobs.converge_soon(session.pk, seconds=seconds, queue=queue)
 
 
 def leg_retry(session: Session, provider: str) -> None:
@@ -150,13 +164,11 @@ def leg_retry(session: Session, provider: str) -> None:
     Raises:
         Closed: the session is not open. NotFound: nothing of that provider has failed.
     """
-    from sessions_app import tasks
-
     with transaction.atomic():
         require_open(Session.objects.get(pk=session.pk))
         if not provisioning.retry(session, provider):
             raise NotFound("There is nothing to retry: that service has not failed.")
-        tasks.converge_session.configure(schedule_in={"seconds": _SAFETY_NET_SECONDS}).defer(session_id=str(session.pk))
+        jobs.converge_soon(session.pk, seconds=_SAFETY_NET_SECONDS)
 
 
 def sandbox_renew(session_id: UUID) -> bool:
@@ -164,23 +176,19 @@ def sandbox_renew(session_id: UUID) -> bool:
 
     False when nothing is to be made: none is lost, the session is not open, or several were lost in a short time.
     """
-    from sessions_app import tasks
-
     with transaction.atomic():
         session = Session.objects.get(pk=session_id)
         if session.state != Session.State.OPEN or not provisioning.renew(session):
             return False
-        tasks.converge_session.configure(schedule_in={"seconds": _SAFETY_NET_SECONDS}).defer(session_id=str(session_id))
+        jobs.converge_soon(session_id, seconds=_SAFETY_NET_SECONDS)
     return True
 
 
 def _session_make(owner: str, idempotency_key: str | None) -> Session:
-    from sessions_app import tasks
-
     session = _session_insert(owner, idempotency_key)
     events.append(session.pk, "session.opened", {})  # first in the log; nobody else can hold the lock of a new row
     provisioning.plan(session)
-    tasks.converge_session.configure(schedule_in={"seconds": _SAFETY_NET_SECONDS}).defer(session_id=str(session.pk))
+    jobs.converge_soon(session.pk, seconds=_SAFETY_NET_SECONDS)
     return session
 
 

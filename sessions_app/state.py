@@ -116,7 +116,7 @@ def is_loopback(url: str) -> bool:
 
 
 def receipt(session: Session) -> list[dict[str, Any]]:
-    """Each resource the session owned, with when it was deleted and when a re-read proved it gone."""
+    """Each resource the session owned: when it was deleted, when a re-read proved it gone, or why it was forgotten."""
     return [
         {
             "provider": resource.provider,
@@ -126,6 +126,10 @@ def receipt(session: Session) -> list[dict[str, Any]]:
             "created_at": _iso(resource.created_at),
             "deleted_at": _iso(resource.deleted_at),
             "verified_at": _iso(resource.verified_at),
+            "forgotten_at": _iso(resource.forgotten_at),
+            "forgotten_reason": resource.forgotten_reason or None,
+            "next_try_at": _iso(resource.next_at) if resource.state in {"deleting", "stuck"} else None,
+            "error": resource.error,
         }
         for resource in session.resources.order_by("id")
     ]

@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import logging
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from django.conf import settings
-from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
-from procrastinate.contrib.django import app
-from procrastinate.contrib.django.models import ProcrastinateJob
-from procrastinate.exceptions import AlreadyEnqueued
 
 from provisioning.models import Resource
-from sessions_app.models import Event, Session
+from sessions_app import jobs
+from sessions_app.models import Session
 from sessions_app.services import session_end
 from sessions_app.turns import ACTIVE
 
 log = logging.getLogger(__name__)
 
-_TEARDOWN = "sessions_app.tasks.teardown"
+_ALIVE = [state for state in Resource.State if state != Resource.State.GONE]
 _LATE_SECONDS = 40  # past every leg's deadline: nobody who began it still waits for it
 _BATCH = 100
 
@@ -38,25 +34,25 @@ def close_due(at: float) -> list[str]:
     return ended
 
 
-def provisioning_resume() -> int:
-    """Defer converging of every open session with a leg that waits for somebody to go on with it. Returns how many."""
+def forgotten_resume() -> int:
+    """Defer converging of every session that has work to do and no job for it. Returns how many there were.
+
+    A job is deferred with every intent, so this finds what lost its job: one given up by hand, or deleted.
+    """
     now = timezone.now()
     due = Q(resources__next_at=None) | Q(resources__next_at__lte=now)
-    late = Session.objects.filter(
-        due,
-        state=Session.State.OPEN,
-        created_at__lt=now - timedelta(seconds=_LATE_SECONDS),
-        resources__state__in=["planned", "creating", "unknown"],
-    ).distinct()
-    deferred = 0
-    for session in late[:_BATCH]:
-        job = app.configure_task(
-            "sessions_app.tasks.converge_session", queue="provision", queueing_lock=f"converge.{session.pk}"
-        )
-        with suppress(AlreadyEnqueued), transaction.atomic():
-            job.defer(session_id=str(session.pk))
-            deferred += 1
-    return deferred
+    moving = Q(resources__state__in=["planned", "creating", "unknown"], state=Session.State.OPEN)
+    ending = Q(resources__state__in=["deleting", "stuck"], state=Session.State.CLOSING)
+    settled = now - timedelta(seconds=_LATE_SECONDS)
+    late = Session.objects.filter(due, moving | ending, created_at__lt=settled).order_by("created_at").distinct()
+    # A session all of whose resources are gone has only to be closed.
+    bare = Session.objects.filter(state=Session.State.CLOSING).exclude(resources__state__in=_ALIVE)
+    found = [*late.values_list("pk", flat=True)[:_BATCH], *bare.values_list("pk", flat=True)[:_BATCH]]
+    forgotten = jobs.without_job(found)
+    for session_id in forgotten:
+        log.warning("session.taken_up session=%s", session_id)
+        jobs.converge_soon(session_id)
+    return len(forgotten)
 
 
 def sessions_idle(limit: int = 20) -> list[UUID]:
@@ -71,15 +67,3 @@ def sessions_idle(limit: int = 20) -> list[UUID]:
         .exclude(turns__finished_at__gt=since)
     )
     return list(quiet.order_by("last_active_at").values_list("pk", flat=True)[:limit])
-
-
-def teardowns_resume() -> None:
-    """Give every closing session that has no teardown job left a new one: what is stuck is tried again, hourly."""
-    hour_ago = timezone.now() - timedelta(hours=1)
-    for session in Session.objects.filter(state=Session.State.CLOSING):
-        jobs = ProcrastinateJob.objects.filter(task_name=_TEARDOWN, args__session_id=str(session.pk))
-        if jobs.filter(status__in=["todo", "doing"]).exists():
-            continue
-        last = Event.objects.filter(session=session).order_by("-seq").first()
-        if last is None or last.at < hour_ago:
-            app.configure_task(_TEARDOWN, queue="teardown").defer(session_id=str(session.pk))

@@ -1,21 +1,27 @@
 """Jobs of sessions, run by the worker on Postgres. Each may run again after a crash and must then end the same way.
 
-Queues: `provision` (finishing what a web process began), `turn` (agent and restores; the jobs of one session share a
-lock and run in order), `teardown`, `sweep` (periodic). A job of a killed worker is put back by `recover_stalled`.
+Queues: `provision` and `teardown` (bringing a session to rest, up and down), `turn` (agent and restores; the jobs of
+one session share a lock and run in order), `sweep` (periodic). A job of a killed worker is put back by
+`recover_stalled`.
 """
 
 from __future__ import annotations
 
+import functools
 import logging
+import random
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from channels.db import database_sync_to_async
 from procrastinate import JobContext, RetryStrategy
 from procrastinate.contrib.django import app
+from procrastinate.exceptions import ConnectorException, UniqueViolation
+from procrastinate.jobs import Status
 
 from provisioning import services as provisioning
 from provisioning.exceptions import VendorError
-from sessions_app import events, services, sweeps
+from sessions_app import events, jobs, services, sweeps
 from sessions_app.models import Session, Version
 from sessions_app.process import sessions
 
@@ -24,16 +30,23 @@ log = logging.getLogger(__name__)
 STALLED_SECONDS = 15.0  # three heartbeats missed: the worker is dead, its jobs go to another
 _TURN_ATTEMPTS = 4
 _RESTORE_ATTEMPTS = 3
+_SUSPECT_ATTEMPTS = 3  # of a job whose worker died each time
 
 
-class NotYetGone(Exception):
-    """Something the session owns is not proven gone; the job tries again later."""
+@app.task(queue=jobs.UP, name=jobs.CONVERGE)
+async def converge_session(session_id: str, failures: int = 0) -> None:
+    """Bring a session to rest, on its way up or down. Finds little to do when the process that asked for it lived.
 
-
-@app.task(queue="provision", name="sessions_app.tasks.converge_session", retry=RetryStrategy(max_attempts=5, wait=5))
-async def converge_session(session_id: str) -> None:
-    """Finish provisioning of a session. Finds nothing to do when the process that began it lived."""
-    await sessions.converge(UUID(session_id))
+    A session that breaks it is tried again after a pause that grows to an hour, by a job of its own: it holds up no
+    other session, and its lock is not kept meanwhile.
+    """
+    try:
+        await sessions.converge(UUID(session_id))
+    except Exception:  # the task's boundary: whatever one session breaks, the queue goes on
+        log.exception("session.converge_broke session=%s failures=%s", session_id, failures + 1)
+        pause = min(3600.0, 5.0 * 2.0 ** min(failures, 10)) * random.uniform(0.5, 1.5)  # noqa: S311
+        again = functools.partial(jobs.converge_soon, UUID(session_id), seconds=pause, failures=failures + 1)
+        await database_sync_to_async(again)()
 
 
 @app.task(
@@ -90,24 +103,11 @@ def _session_and_version(session_id: str, number: int) -> tuple[Session, Version
     return version.session, version
 
 
-@app.task(
-    queue="teardown",
-    name="sessions_app.tasks.teardown",
-    retry=RetryStrategy(max_attempts=8, exponential_wait=3, retry_exceptions=[NotYetGone]),
-)
-async def teardown(session_id: str) -> None:
-    """Destroy what a closing session owns and close it when all of it is proven gone."""
-    await sessions.converge(UUID(session_id))
-    if not await database_sync_to_async(services.session_settle)(UUID(session_id)):
-        raise NotYetGone(session_id)
-
-
 @app.periodic(cron="* * * * *")
 @app.task(queue="sweep", name="sessions_app.tasks.close_expired", queueing_lock="close_expired")
 async def close_expired(timestamp: int) -> None:
-    """End sessions past their time and those nobody prompted or looked at; take up teardowns whose job gave up."""
+    """End sessions past their time and those nobody prompted or looked at."""
     await database_sync_to_async(sweeps.close_due)(float(timestamp))
-    await database_sync_to_async(sweeps.teardowns_resume)()
 
 
 @app.periodic(cron="* * * * *")
@@ -122,17 +122,24 @@ async def pause_idle(timestamp: int) -> None:  # noqa: ARG001 (given by the sche
 
 
 @app.periodic(cron="* * * * * */20")
-@app.task(queue="sweep", name="sessions_app.tasks.settle_late", queueing_lock="settle_late")
-async def settle_late(timestamp: int) -> None:  # noqa: ARG001 (given by the scheduler)
-    """Look after legs that are slow or whose next try is due, when nobody has their session open any more."""
-    await database_sync_to_async(sweeps.provisioning_resume)()
+@app.task(queue="sweep", name="sessions_app.tasks.take_up", queueing_lock="take_up")
+async def take_up(timestamp: int) -> None:  # noqa: ARG001 (given by the scheduler)
+    """Give every session with work to do and no job a new one: what everybody has forgotten is gone on with."""
+    await database_sync_to_async(sweeps.forgotten_resume)()
 
 
 @app.periodic(cron="* * * * * */10")
 @app.task(queue="sweep", name="sessions_app.tasks.recover_stalled", queueing_lock="recover_stalled", pass_context=True)
 async def recover_stalled(context: JobContext, timestamp: int) -> None:  # noqa: ARG001 (given by the scheduler)
-    """Put back the jobs of workers that died."""
+    """Put back the jobs of workers that died; a job that may have killed several is put back later each time."""
     manager = context.app.job_manager
     for job in await manager.get_stalled_jobs(seconds_since_heartbeat=STALLED_SECONDS):
-        log.warning("job.recovered task=%s id=%s", job.task_name, job.id)
-        await manager.retry_job(job)
+        log.warning("job.recovered task=%s id=%s attempts=%s", job.task_name, job.id, job.attempts)
+        pause = 0.0 if job.attempts < _SUSPECT_ATTEMPTS else min(3600.0, 5.0 * 2.0 ** min(job.attempts, 10))
+        try:
+            await manager.retry_job(job, retry_at=datetime.now(UTC) + timedelta(seconds=pause))
+        except UniqueViolation:
+            # Another job of the same queueing lock waits already, and waits for this one: it will do the work.
+            await manager.finish_job(job, status=Status.FAILED, delete_job=True)
+        except ConnectorException as error:  # somebody else was quicker; the others still have to be put back
+            log.warning("job.not_recovered id=%s cause=%s", job.id, type(error).__name__)

@@ -44,7 +44,7 @@ class Backend:
 
     def change(self, resource: Resource, state: str, error: dict[str, Any] | None = None) -> None:
         with transaction.atomic():
-            resource.state, resource.error, resource.external_id = state, error, "x1"
+            resource.state, resource.error, resource.external_id = state, error, resource.name
             if state == "gone":
                 resource.deleted_at = resource.verified_at = timezone.now()
             resource.save()

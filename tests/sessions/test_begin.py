@@ -33,8 +33,8 @@ def test_a_session_has_its_rows_its_first_event_and_its_safety_net_in_one_commit
     session = services.session_begin(ada.visitor)
     assert session.resources.count() == 5
     assert Event.objects.get(session=session).type == "session.opened"
-    job = ProcrastinateJob.objects.get(args={"session_id": str(session.pk)})
-    assert job.task_name == "sessions_app.tasks.converge_session"
+    job = ProcrastinateJob.objects.get(args__session_id=str(session.pk))
+    assert (job.task_name, job.status) == ("sessions_app.tasks.converge_session", "todo")
 
 
 def test_when_planning_fails_nothing_of_the_session_is_left(ada: Any, monkeypatch: pytest.MonkeyPatch) -> None:

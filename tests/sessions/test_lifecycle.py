@@ -8,11 +8,10 @@ from typing import Any
 
 import pytest
 from channels.db import database_sync_to_async
-from django.db import connection
 from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
 
-from sessions_app import events, services, state, sweeps, tasks, tokens
+from sessions_app import events, jobs, services, state, sweeps, tokens
 from sessions_app.models import Session
 from sessions_app.process import SessionTasks
 
@@ -44,7 +43,7 @@ def test_ending_twice_ends_once_and_stops_the_turn(session: Session) -> None:
     assert not services.session_end(session)
     assert _types(session).count("session.closing") == 1
     assert session.turns.get().cancel_requested
-    assert ProcrastinateJob.objects.filter(task_name=tasks.teardown.name, args__session_id=str(session.pk)).count() == 1
+    assert ProcrastinateJob.objects.filter(lock=jobs.lock_of(session.pk)).count() == 1
 
 
 def test_the_gateway_token_dies_with_the_session_and_the_key_still_reads_the_receipt(session: Session) -> None:
@@ -75,20 +74,6 @@ def test_expired_and_abandoned_sessions_are_ended_and_others_are_left(ada: Any, 
     fresh.refresh_from_db()
     prompted.refresh_from_db()
     assert (fresh.state, prompted.state) == ("open", "open")
-
-
-def test_a_teardown_whose_job_gave_up_is_taken_up_again_an_hour_later(session: Session) -> None:
-    services.session_end(session)
-    jobs = ProcrastinateJob.objects.filter(task_name=tasks.teardown.name, args__session_id=str(session.pk))
-    sweeps.teardowns_resume()
-    assert jobs.count() == 1
-    with connection.cursor() as cursor:
-        cursor.execute("UPDATE procrastinate_jobs SET status = 'failed' WHERE id = %s", [jobs.get().pk])
-    sweeps.teardowns_resume()
-    assert jobs.count() == 1
-    events.Event.objects.filter(session=session).update(at=timezone.now() - timedelta(hours=2))
-    sweeps.teardowns_resume()
-    assert jobs.count() == 2
 
 
 async def test_two_callers_join_one_task_and_a_request_meanwhile_runs_once_more(session: Session, backend: Any) -> None:
@@ -150,22 +135,3 @@ async def test_closing_waits_for_what_runs(session: Session, backend: Any) -> No
     asyncio.get_running_loop().call_later(0.1, backend.gate.set)
     await owner.close()
     assert not await session.resources.exclude(state="ready").aexists()
-
-
-def test_a_leg_that_is_late_is_gone_on_with_once_and_a_fresh_one_is_left_alone(session: Session) -> None:
-    assert sweeps.provisioning_resume() == 0
-    Session.objects.filter(pk=session.pk).update(created_at=timezone.now() - timedelta(minutes=2))
-    session.resources.filter(provider="neon").update(state="unknown")
-    session.resources.exclude(provider="neon").update(state="ready", external_id="x")
-    assert sweeps.provisioning_resume() == 1
-    assert sweeps.provisioning_resume() == 0
-    session.resources.filter(provider="neon").update(next_at=timezone.now() + timedelta(minutes=1))
-    _finish_jobs(session)
-    assert sweeps.provisioning_resume() == 0
-
-
-def _finish_jobs(session: Session) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "UPDATE procrastinate_jobs SET status = 'succeeded' WHERE args ->> 'session_id' = %s", [str(session.pk)]
-        )
