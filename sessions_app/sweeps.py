@@ -27,11 +27,20 @@ def close_due(at: float) -> list[str]:
     """End what is due at the time `at` (seconds since the epoch). Returns the slugs of the sessions that were ended."""
     now = datetime.fromtimestamp(at, tz=UTC)
     abandoned = Q(prompted_at=None, last_active_at__lt=now - timedelta(seconds=settings.MK0R_ABANDONED_TTL))
-    due = Session.objects.filter(Q(expires_at__lt=now) | abandoned, state=Session.State.OPEN)[:_BATCH]
-    ended = [session.slug for session in due if session_end(session)]
+    due = Session.objects.filter(Q(expires_at__lt=now) | abandoned, state=Session.State.OPEN).order_by("expires_at")
+    ended = [session.slug for session in due[:_BATCH] if _end(session)]
     for slug in ended:
         log.info("session.due_ended session=%s", slug)
     return ended
+
+
+def _end(session: Session) -> bool:
+    """End one session; what is wrong with it keeps no other from being ended."""
+    try:
+        return session_end(session)
+    except Exception:  # the loop's boundary
+        log.exception("session.not_ended session=%s", session.slug)
+        return False
 
 
 def forgotten_resume() -> int:

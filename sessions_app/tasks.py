@@ -119,6 +119,8 @@ async def pause_idle(timestamp: int) -> None:  # noqa: ARG001 (given by the sche
             await provisioning.sandbox_pause(session_id)
         except VendorError as error:
             log.warning("session.pause_failed session=%s error=%s", session_id, error)
+        except Exception:  # the loop's boundary: one session keeps no other awake
+            log.exception("session.pause_broke session=%s", session_id)
 
 
 @app.periodic(cron="* * * * * */20")

@@ -76,6 +76,21 @@ def test_expired_and_abandoned_sessions_are_ended_and_others_are_left(ada: Any, 
     assert (fresh.state, prompted.state) == ("open", "open")
 
 
+def test_a_session_that_cannot_be_ended_keeps_no_other_from_it(ada: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    poison, other = (services.session_begin(ada.visitor) for _ in range(2))
+    Session.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
+    Session.objects.filter(pk=poison.pk).update(expires_at=timezone.now() - timedelta(hours=1))
+    end = sweeps.session_end
+
+    def broken(session: Session) -> bool:
+        if session.pk == poison.pk:
+            raise ZeroDivisionError
+        return end(session)
+
+    monkeypatch.setattr(sweeps, "session_end", broken)
+    assert sweeps.close_due(timezone.now().timestamp()) == [other.slug]
+
+
 async def test_two_callers_join_one_task_and_a_request_meanwhile_runs_once_more(session: Session, backend: Any) -> None:
     owner = SessionTasks()
     backend.gate = asyncio.Event()
