@@ -301,7 +301,7 @@ async def test_a_prompt_given_early_waits_visibly_and_can_be_stopped(
     async def never(session_id: Any) -> None:
         await asyncio.sleep(60)
 
-    await in_db(lambda: Resource.objects.filter(session=session, provider="neon").update(state="creating"))
+    await in_db(lambda: Resource.objects.filter(session=session, provider="neon").update(state="creating", attempt=1))
     monkeypatch.setattr(provisioning, "converge", never)
     turn = await prompted(wait=False)
     running = asyncio.create_task(agent_turn.run(turn.pk))

@@ -176,7 +176,7 @@ async def test_what_had_not_reached_the_repository_is_said_to_be_lost(
 async def test_without_a_repository_the_next_sandbox_has_the_starter_and_says_so(
     prompted: Prompted, events: Events, sandbox: LocalSandbox, session: Session, vendor: Vendor
 ) -> None:
-    await in_db(lambda: Resource.objects.filter(session=session, provider="github").update(state="failed"))
+    await in_db(lambda: Resource.objects.filter(session=session, provider="github").update(state="failed", error=LOST))
     await build(prompted, sandbox)
     vendor.lose()
     turn = await prompted("once more")

@@ -8,7 +8,6 @@ import os
 import subprocess
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,6 @@ import pytest
 from aiohttp import web
 from channels.db import database_sync_to_async
 from django.core.asgi import get_asgi_application
-from django.utils import timezone
 
 from gateway.clients import close_clients
 from provisioning.models import Credential, Resource
@@ -135,7 +133,7 @@ def _session(name: str) -> Session:
             external_id=external_id,
         )  # fmt: skip
         for env_name, value in secrets.items():
-            credential = Credential(resource=made, name=env_name, expires_at=timezone.now() + timedelta(days=1))
+            credential = Credential(resource=made, name=env_name, expires_at=session.expires_at)
             credential.seal(Secret(value))
             credential.save()
 
