@@ -57,6 +57,8 @@ async def run_leg(session_id: UUID, provider: str) -> None:
             if row.state in ledger.UNWANTED:
                 await teardown.destroy(row)
                 continue
+            if row.state == State.GONE:
+                continue
             work = Work(row)
             await work.settle()
             if work.row.state in ledger.UNWANTED:  # the session ended while we worked: its other rows too
