@@ -20,7 +20,7 @@ from provisioning.models import Resource
 from provisioning.providers.registry import allow_database, connect_sandbox, preview_answers, step_for
 from provisioning.secrets import Secret, Unreadable
 from provisioning.shielding import to_the_end
-from provisioning.signals import env_written, preview_ready, sandbox_fresh
+from provisioning.signals import env_unwritten, env_written, preview_ready, sandbox_fresh
 
 log = logging.getLogger(__name__)
 State = Resource.State
@@ -75,7 +75,10 @@ def env_is_due(session_id: UUID) -> bool:
 
 
 async def deliver_env(session_id: UUID) -> bool:
-    """Write `.env` and announce it; False when the sandbox did not take it. One writer at a time, in all processes."""
+    """Write `.env` and announce it; False when the sandbox did not take it, which is announced as well.
+
+    One writer at a time, in all processes. What the file held before stays whole until then.
+    """
     async with leases.hold(f"env/{session_id}"):
         for tries in range(1, _TRIES + 1):
             try:
@@ -85,6 +88,7 @@ async def deliver_env(session_id: UUID) -> bool:
                 await asyncio.sleep(0.3 * tries)
             else:
                 return True
+        await to_the_end(database_sync_to_async(_env_undelivered)(session_id))
     return False
 
 
@@ -107,6 +111,12 @@ def _to_deliver(session_id: UUID) -> tuple[Resource | None, dict[str, Secret], s
         return None, {}, ""
     database = Resource.objects.filter(session_id=session_id, provider="neon", state=State.READY).first()
     return row, entries_of(session_id), database.meta["host"] if database else ""
+
+
+def _env_undelivered(session_id: UUID) -> None:
+    with ledger.changing(session_id, "e2b") as rows:
+        if any(row.state == State.READY for row in rows.values()):  # one that is gone meanwhile misses nothing
+            env_unwritten.send(Resource, session_id=session_id)
 
 
 def _env_delivered(row: Resource, digest: str, names: list[str], database: str) -> None:

@@ -8,6 +8,7 @@ are separated by `;`. Actions:
     stop       SIGSTOP to this process, until somebody sends SIGCONT
     sleep-<s>  block this process's thread for that many seconds
     raise      raise `Fault`
+    cut        raise `Cut`, which nothing of ours handles: the rows are left as a dead process leaves them
 
 The names of a leg begin with its provider (`github.after_http`); those of everything else are
 whole (`env.before_write`).
@@ -40,6 +41,10 @@ DELETE_POINTS = ("before_delete", "after_delete", "before_gone", "after_gone")
 
 class Fault(Exception):
     """What a point with the action `raise` raises: a fault of our own, from the code's point of view."""
+
+
+class Cut(BaseException):
+    """What a point with the action `cut` raises: work ends at this very place, as if the process did."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +83,9 @@ def arm_from_environment() -> None:
 def _parse(text: str) -> Rule:
     pattern, equals, rest = text.strip().partition("=")
     action, _, probability = rest.partition(":")
-    known = action in {"kill", "stop", "raise"} or action.removeprefix("sleep-").replace(".", "", 1).isdigit()
+    known = action in {"kill", "stop", "raise", "cut"} or action.removeprefix("sleep-").replace(".", "", 1).isdigit()
     if not (pattern and equals and known):
-        raise ValueError(f"{VARIABLE}: {text!r} is not <name>=<kill|stop|raise|sleep-SECONDS>[:probability]")
+        raise ValueError(f"{VARIABLE}: {text!r} is not <name>=<kill|stop|raise|cut|sleep-SECONDS>[:probability]")
     return Rule(pattern, action, float(probability or 1))
 
 
@@ -97,5 +102,7 @@ def _act(action: str, name: str) -> None:
         os.kill(os.getpid(), signal.SIGSTOP)
     elif action == "raise":
         raise Fault(name)
+    elif action == "cut":
+        raise Cut(name)
     else:
         time.sleep(float(action.removeprefix("sleep-")))

@@ -58,6 +58,8 @@ async def run_leg(session_id: UUID, provider: str) -> None:
             if row.state in ledger.UNWANTED:
                 await teardown.destroy(row)
                 continue
+            if row.state == State.GONE:
+                continue
             if row.state == State.READY and await write(ledger.has_lapsed, row):
                 await teardown.revoke(row)
             work = Work(row)

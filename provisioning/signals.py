@@ -5,6 +5,7 @@ receiver which writes to the same database commits or rolls back together with t
 
     resource_changed   session_id, provider, kind, name, state, elapsed_ms, url, error
     env_written        session_id, names
+    env_unwritten      session_id
     sandbox_changed    session_id, state (booting, running, paused, lost, gone)
     preview_ready      session_id, url
     work_wanted        session_id: its rows ask for more than anybody is at work on, so a job has to converge it
@@ -21,6 +22,7 @@ from django.dispatch import Signal
 
 resource_changed = Signal()
 env_written = Signal()
+env_unwritten = Signal()
 sandbox_changed = Signal()
 preview_ready = Signal()
 work_wanted = Signal()

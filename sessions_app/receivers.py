@@ -14,6 +14,8 @@ from django.dispatch import receiver
 from provisioning import signals
 from sessions_app import events, jobs
 
+ENV_UNWRITTEN = "The sandbox did not take the app's .env; what it held before is unchanged. Your next prompt tries again."
+
 
 @receiver(signals.resource_changed, dispatch_uid="sessions.resource_changed")
 def _resource_changed(session_id: UUID, **change: Any) -> None:
@@ -24,6 +26,11 @@ def _resource_changed(session_id: UUID, **change: Any) -> None:
 @receiver(signals.env_written, dispatch_uid="sessions.env_written")
 def _env_written(session_id: UUID, names: list[str], **_: Any) -> None:
     events.append(session_id, "env.written", {"names": list(names)})
+
+
+@receiver(signals.env_unwritten, dispatch_uid="sessions.env_unwritten")
+def _env_unwritten(session_id: UUID, **_: Any) -> None:
+    events.append(session_id, "notice", {"level": "warning", "text": ENV_UNWRITTEN})
 
 
 @receiver(signals.sandbox_changed, dispatch_uid="sessions.sandbox_changed")

@@ -48,7 +48,7 @@ def heard() -> Iterator[Heard]:
     """Listen to provisioning."""
     record = Heard()
     receivers = []
-    for name in ("resource_changed", "env_written", "sandbox_changed", "preview_ready"):
+    for name in ("resource_changed", "env_written", "env_unwritten", "sandbox_changed", "preview_ready"):
 
         def receive(sender: object, _which: str = name, **told: Any) -> None:
             assert not transaction.get_autocommit(), "announced outside the transaction that changed the row"

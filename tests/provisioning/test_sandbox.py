@@ -100,6 +100,29 @@ async def test_a_retried_leg_brings_its_names_into_env(vendor_settings: Any, beg
     await end(session)
 
 
+async def test_i22_a_sandbox_that_takes_no_file_keeps_the_old_one_and_the_visitor_is_told(
+    vendor_settings: Any, begin: Any, heard: Any
+) -> None:
+    session = await begin()
+    vendor_settings.set_faults([{"vendor": "resend", "operation": "*", "fault": "status:500"}])
+    await services.converge(session.pk)
+    sandbox = await services.sandbox(session.pk)
+    before = await sandbox.files.read("/app/.env")
+    vendor_settings.set_faults([{"vendor": "e2b", "operation": "envd", "fault": "status:507"}])  # its disk is full
+    await database_sync_to_async(services.retry)(session, "resend")
+    await services.converge(session.pk)
+    assert len(heard.of("env_unwritten", session)) == 1
+    notices = await database_sync_to_async(lambda: [one.data for one in session.events.filter(type="notice")])()
+    assert [notice["level"] for notice in notices] == ["warning"]
+    assert ".env" in notices[0]["text"]
+    vendor_settings.clear_faults()
+    assert await sandbox.files.read("/app/.env") == before
+    await services.converge(session.pk)
+    assert await sandbox.files.read("/app/.env") == await text_of(session)
+    assert len(heard.of("env_unwritten", session)) == 1
+    await end(session)
+
+
 async def test_a_paused_sandbox_wakes_with_its_files(vendor_settings: Any, begin: Any, heard: Any) -> None:
     session = await begin()
     await services.converge(session.pk)

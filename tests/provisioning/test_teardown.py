@@ -141,6 +141,22 @@ async def test_i9_a_delete_that_fails_is_remembered_put_off_and_done_when_it_can
     assert await states(session) == {"gone"}
 
 
+async def test_i7_the_second_thing_of_a_vendor_is_still_destroyed_when_only_the_first_could_be(
+    vendor_settings: Any, begin: Any, rows: Any
+) -> None:
+    session = await begin()
+    await services.converge(session.pk)
+    vendor_settings.set_faults([{"vendor": "resend", "operation": "delete_api_key", "fault": "status:500"}])
+    await end(session)
+    found = await rows(session)
+    assert (found["resend", "audience"].state, found["resend", "api_key"].state) == ("gone", "deleting")
+    vendor_settings.clear_faults()
+    await come_due(session)
+    await services.converge(session.pk)
+    assert await states(session) == {"gone"}
+    assert live(vendor_settings, session) == []
+
+
 async def test_i7_after_six_failures_it_is_stuck_shown_and_still_tried_hourly(
     vendor_settings: Any, begin: Any, rows: Any, heard: Any
 ) -> None:
