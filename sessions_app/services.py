@@ -11,6 +11,7 @@ import hashlib
 import uuid
 from uuid import UUID
 
+from django.conf import settings
 from django.db import IntegrityError, connection, transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
@@ -55,7 +56,6 @@ __all__ = [
     "version_restore",
 ]
 
-_SAFETY_NET_SECONDS = 15  # by then a live process has usually finished provisioning; if it died, this job does
 _SLUG_TRIES = 5
 
 
@@ -123,7 +123,7 @@ def session_end(session: Session) -> bool:
             return False
         session.turns.filter(state__in=ACTIVE).update(cancel_requested=True)
         events.append(session.pk, "session.closing", {})
-        tasks.teardown.configure(schedule_in={"seconds": _SAFETY_NET_SECONDS}).defer(session_id=str(session.pk))
+        tasks.teardown.configure(schedule_in={"seconds": settings.MK0R_SAFETY_NET}).defer(session_id=str(session.pk))
     session.refresh_from_db()
     return True
 
@@ -156,7 +156,7 @@ def leg_retry(session: Session, provider: str) -> None:
         require_open(Session.objects.get(pk=session.pk))
         if not provisioning.retry(session, provider):
             raise NotFound("There is nothing to retry: that service has not failed.")
-        tasks.converge_session.configure(schedule_in={"seconds": _SAFETY_NET_SECONDS}).defer(session_id=str(session.pk))
+        tasks.converge_session.configure(schedule_in={"seconds": settings.MK0R_SAFETY_NET}).defer(session_id=str(session.pk))
 
 
 def sandbox_renew(session_id: UUID) -> bool:
@@ -170,7 +170,7 @@ def sandbox_renew(session_id: UUID) -> bool:
         session = Session.objects.get(pk=session_id)
         if session.state != Session.State.OPEN or not provisioning.renew(session):
             return False
-        tasks.converge_session.configure(schedule_in={"seconds": _SAFETY_NET_SECONDS}).defer(session_id=str(session_id))
+        tasks.converge_session.configure(schedule_in={"seconds": settings.MK0R_SAFETY_NET}).defer(session_id=str(session_id))
     return True
 
 
@@ -180,7 +180,7 @@ def _session_make(owner: str, idempotency_key: str | None) -> Session:
     session = _session_insert(owner, idempotency_key)
     events.append(session.pk, "session.opened", {})  # first in the log; nobody else can hold the lock of a new row
     provisioning.plan(session)
-    tasks.converge_session.configure(schedule_in={"seconds": _SAFETY_NET_SECONDS}).defer(session_id=str(session.pk))
+    tasks.converge_session.configure(schedule_in={"seconds": settings.MK0R_SAFETY_NET}).defer(session_id=str(session.pk))
     return session
 
 

@@ -23,7 +23,6 @@ from sessions_app.turns import ACTIVE
 log = logging.getLogger(__name__)
 
 _TEARDOWN = "sessions_app.tasks.teardown"
-_LATE_SECONDS = 40  # past every leg's deadline: nobody who began it still waits for it
 _BATCH = 100
 
 
@@ -45,7 +44,7 @@ def provisioning_resume() -> int:
     late = Session.objects.filter(
         due,
         state=Session.State.OPEN,
-        created_at__lt=now - timedelta(seconds=_LATE_SECONDS),
+        created_at__lt=now - timedelta(seconds=settings.MK0R_LATE),
         resources__state__in=["planned", "creating", "unknown"],
     ).distinct()
     deferred = 0

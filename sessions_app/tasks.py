@@ -10,6 +10,7 @@ import logging
 from uuid import UUID
 
 from channels.db import database_sync_to_async
+from django.conf import settings
 from procrastinate import JobContext, RetryStrategy
 from procrastinate.contrib.django import app
 
@@ -21,7 +22,6 @@ from sessions_app.process import sessions
 
 log = logging.getLogger(__name__)
 
-STALLED_SECONDS = 15.0  # three heartbeats missed: the worker is dead, its jobs go to another
 _TURN_ATTEMPTS = 4
 _RESTORE_ATTEMPTS = 3
 
@@ -133,6 +133,6 @@ async def settle_late(timestamp: int) -> None:  # noqa: ARG001 (given by the sch
 async def recover_stalled(context: JobContext, timestamp: int) -> None:  # noqa: ARG001 (given by the scheduler)
     """Put back the jobs of workers that died."""
     manager = context.app.job_manager
-    for job in await manager.get_stalled_jobs(seconds_since_heartbeat=STALLED_SECONDS):
+    for job in await manager.get_stalled_jobs(seconds_since_heartbeat=settings.MK0R_WORKER_SILENCE):
         log.warning("job.recovered task=%s id=%s", job.task_name, job.id)
         await manager.retry_job(job)
