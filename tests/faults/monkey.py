@@ -24,7 +24,7 @@ class Monkey:
     """
 
     slots: Sequence[Slot]
-    every: tuple[float, float] = (0.5, 1.5)
+    every: tuple[float, float] = (1.0, 3.0)
     stops: float = 0.1
     stopped: tuple[float, float] = (0.5, 6.0)
     ambushes: float = 0.3

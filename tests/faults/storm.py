@@ -23,11 +23,23 @@ from tests.faults import proofs, weather
 from tests.faults.house import House, open_house
 from tests.faults.monkey import Monkey, disarmed
 from tests.faults.oracle import Verdict, converged
-from tests.faults.visitors import Manners, Visitors
+from tests.faults.visitors import Manners, Unanswered, Visitors
 
 CONVERGE_WITHIN = 60.0  # seconds from the last kill
 _TELL_EVERY = 3.0
 _LIVE = "select count(*) from provisioning_resource where state = 'ready' and provider <> 'posthog'"
+
+_UNSETTLED = """
+    select s.slug, s.id, s.state, r.provider, r.kind, r.state, r.attempt, r.external_id, r.delete_attempts, r.next_at
+    from provisioning_resource r join sessions_app_session s on s.id = r.session_id
+    where r.state not in ('ready', 'failed', 'gone') or s.state = 'closing' order by s.id, r.id limit 40
+"""
+_JOBS = """
+    select j.id, j.status, j.task_name, j.args, j.attempts, j.scheduled_at, w.last_heartbeat
+    from procrastinate_jobs j left join procrastinate_workers w on w.id = j.worker_id
+    where j.status in ('todo', 'doing') or j.task_name like 'sessions%%down' and j.status = 'failed'
+    order by j.id limit 60
+"""
 
 
 @dataclass
@@ -100,8 +112,8 @@ async def storm(
 ) -> Outcome:
     """Let `sessions` visitors come, or those of `seconds`, while `monkey` rages and vendors misbehave.
 
-    `meanwhile` runs beside the monkey until the visitors have left. The monkey goes on until they have; the faults stay
-    on until the ledgers agree.
+    The monkey, and `meanwhile` beside it, go on until the last visitor has come. From then on it is counted how long
+    everything takes to come to rest, with the last visits still under way and vendors still misbehaving.
     """
     before = house.kills
     house.cloud.set_faults(weather.storm())
@@ -109,17 +121,36 @@ async def storm(
         trouble = [asyncio.create_task(monkey.rage(), name="monkey")]
         if meanwhile is not None:
             trouble.append(asyncio.create_task(meanwhile(), name="meanwhile"))
+        coming = asyncio.create_task(visitors.come(sessions, seconds=seconds), name="visitors")
         try:
-            await visitors.come(sessions, seconds=seconds)
+            await _first(asyncio.create_task(visitors.all_came.wait()), coming, *trouble)
         finally:
             for task in trouble:
                 task.cancel()
-            ends = await asyncio.gather(*trouble, return_exceptions=True)
-        for end in ends:
-            if isinstance(end, Exception):
-                raise end
+            await asyncio.gather(*trouble, return_exceptions=True)
         await disarmed(monkey.slots)
-        return await aftermath(house, visitors, since=time.monotonic(), kills=house.kills - before)
+        last_kill, kills = time.monotonic(), house.kills - before
+        try:
+            await coming
+        except* Unanswered as group:
+            sys.stderr.write("".join(f"{error}\n" for error in group.exceptions) + await told(house))
+        return await aftermath(house, visitors, since=last_kill, kills=kills)
+
+
+async def _first(awaited: asyncio.Task[Any], *others: asyncio.Task[Any]) -> None:
+    """Wait for `awaited`; if one of the others fails before, that is raised."""
+    pending = {awaited, *others}
+    while not awaited.done():
+        done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+
+
+async def told(house: House) -> str:
+    """What the product's database says of everything that has not come to rest, for whoever looks into it."""
+    rows = await asyncio.to_thread(house.rows, _UNSETTLED)
+    jobs = await asyncio.to_thread(house.rows, _JOBS)
+    return "".join(f"  {' '.join(map(str, one))}\n" for one in [*rows, *jobs])
 
 
 async def _main(seconds: float) -> int:

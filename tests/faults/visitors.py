@@ -7,6 +7,7 @@ process answers, with the same `Idempotency-Key`. What the product answers is co
 from __future__ import annotations
 
 import asyncio
+import itertools
 import random
 import time
 import uuid
@@ -57,6 +58,7 @@ class Visitors:
     answers: Counter[int] = field(default_factory=Counter)
     refused: int = 0  # connections that were refused, reset or silent
     done: int = 0
+    all_came: asyncio.Event = field(default_factory=asyncio.Event)
     random: random.Random = field(default_factory=random.Random)
     _session: aiohttp.ClientSession | None = None
 
@@ -70,23 +72,31 @@ class Visitors:
         await self._session.close()
 
     async def come(self, number: int | None = None, *, seconds: float | None = None) -> None:
-        """Let `number` sessions be begun, or as many as come in `seconds`; returns when all visits are over.
+        """Let `number` visitors come, or as many as find room in `seconds`.
+
+        `all_came` is set when the last is there, `in_flight` or fewer of them still at it; returns when all have left.
 
         Raises:
             Unanswered: a visit did not come to its end.
         """
-        began = time.monotonic()
-        left = number if number is not None else 10**9
+        room = asyncio.Semaphore(self.in_flight)
+        until = time.monotonic() + (seconds if seconds is not None else float("inf"))
 
-        async def one_after_another() -> None:
-            nonlocal left
-            while left > 0 and (seconds is None or time.monotonic() - began < seconds):
-                left -= 1
+        async def one() -> None:
+            try:
                 await self.visit()
+            finally:
+                room.release()
 
         async with asyncio.TaskGroup() as group:
-            for _ in range(self.in_flight):
-                group.create_task(one_after_another())
+            for _ in itertools.count() if number is None else range(number):
+                try:
+                    async with asyncio.timeout(until - time.monotonic() if seconds is not None else None):
+                        await room.acquire()
+                except TimeoutError:
+                    break
+                group.create_task(one())
+            self.all_came.set()
 
     async def visit(self) -> Visit:
         """One session from its beginning to whatever end its visitor gives it."""
