@@ -54,6 +54,8 @@ async def run_leg(session_id: UUID, provider: str) -> None:
     """Take every row of `provider` to rest, in order; a step that fails ends the leg. Waits for the leg's lease."""
     async with leases.hold(f"leg/{session_id}/{provider}"):
         for row in await write(ledger.rows_of, session_id, provider):
+            if row.state == State.GONE:  # destroyed by somebody who did not come to the next step
+                continue
             if row.state in ledger.UNWANTED:
                 await teardown.destroy(row)
                 continue
