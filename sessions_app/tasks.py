@@ -13,6 +13,8 @@ from channels.db import database_sync_to_async
 from django.conf import settings
 from procrastinate import JobContext, RetryStrategy
 from procrastinate.contrib.django import app
+from procrastinate.exceptions import UniqueViolation
+from procrastinate.jobs import Status
 
 from provisioning import services as provisioning
 from provisioning.exceptions import VendorError
@@ -135,4 +137,7 @@ async def recover_stalled(context: JobContext, timestamp: int) -> None:  # noqa:
     manager = context.app.job_manager
     for job in await manager.get_stalled_jobs(seconds_since_heartbeat=settings.MK0R_WORKER_SILENCE):
         log.warning("job.recovered task=%s id=%s", job.task_name, job.id)
-        await manager.retry_job(job)
+        try:
+            await manager.retry_job(job)
+        except UniqueViolation:  # another with its queueing lock waits already, and does the same
+            await manager.finish_job_by_id_async(job.id, status=Status.FAILED, delete_job=True)
