@@ -44,7 +44,9 @@ MK0R_MODEL_SILENCE = env.float("MK0R_MODEL_SILENCE", default=120)  # seconds unt
 MK0R_MAIL_LIMIT = env.int("MK0R_MAIL_LIMIT", default=200)  # recipients per session, in all
 # How soon what a dead process left is taken up. Shorter means more looking; each is in seconds.
 MK0R_WORKER_SILENCE = env.float("MK0R_WORKER_SILENCE", default=15)  # three heartbeats missed: its jobs go to another
-MK0R_JOB_POLL = env.float("MK0R_JOB_POLL", default=5)  # a job that waits for its time, or for a lock, is found by looking
+MK0R_JOB_POLL = env.float(
+    "MK0R_JOB_POLL", default=5
+)  # a job that waits for its time, or for a lock, is found by looking
 MK0R_SAFETY_NET = env.float("MK0R_SAFETY_NET", default=15)  # then a job does what a live process has done by then
 MK0R_LATE = env.float("MK0R_LATE", default=40)  # past every leg's deadline: nobody who began a session waits for it
 MK0R_PREVIEW_PATIENCE = env.float("MK0R_PREVIEW_PATIENCE", default=60)  # how long a silent preview is asked again

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote
 from uuid import UUID
@@ -40,6 +40,7 @@ __all__ = [
     "sandbox",
     "sandbox_pause",
     "secret_values",
+    "teardown_due",
 ]
 
 State = Resource.State
@@ -47,6 +48,7 @@ _SHORTEST_SECRET = 8  # characters; anything shorter would be redacted out of or
 _PATIENCE = 330.0  # seconds a caller is made to wait for a sandbox that is still being made
 _CONNECTS = 3
 _RENEWALS, _RENEWALS_WITHIN = 5, timedelta(minutes=10)
+_MOMENT = timedelta(seconds=2)
 
 
 class Owner(Protocol):
@@ -116,6 +118,13 @@ def request_teardown(session: Owner) -> None:
                         continue
                     row.state, row.error, row.next_at = State.DELETING, None, None
                     row.save(update_fields=["state", "error", "next_at"])
+
+
+def teardown_due(session_id: UUID) -> datetime:
+    """When the next try to destroy something of the session is due, a moment from now at the soonest."""
+    soon = timezone.now() + _MOMENT
+    left = Resource.objects.filter(session_id=session_id, state__in=ledger.UNWANTED)
+    return min((max(row.next_at or soon, soon) for row in left), default=soon)
 
 
 def env_entries(session: Owner) -> dict[str, Secret]:

@@ -156,7 +156,9 @@ def leg_retry(session: Session, provider: str) -> None:
         require_open(Session.objects.get(pk=session.pk))
         if not provisioning.retry(session, provider):
             raise NotFound("There is nothing to retry: that service has not failed.")
-        tasks.converge_session.configure(schedule_in={"seconds": settings.MK0R_SAFETY_NET}).defer(session_id=str(session.pk))
+        tasks.converge_session.configure(schedule_in={"seconds": settings.MK0R_SAFETY_NET}).defer(
+            session_id=str(session.pk)
+        )
 
 
 def sandbox_renew(session_id: UUID) -> bool:
@@ -170,7 +172,9 @@ def sandbox_renew(session_id: UUID) -> bool:
         session = Session.objects.get(pk=session_id)
         if session.state != Session.State.OPEN or not provisioning.renew(session):
             return False
-        tasks.converge_session.configure(schedule_in={"seconds": settings.MK0R_SAFETY_NET}).defer(session_id=str(session_id))
+        tasks.converge_session.configure(schedule_in={"seconds": settings.MK0R_SAFETY_NET}).defer(
+            session_id=str(session_id)
+        )
     return True
 
 
@@ -180,7 +184,9 @@ def _session_make(owner: str, idempotency_key: str | None) -> Session:
     session = _session_insert(owner, idempotency_key)
     events.append(session.pk, "session.opened", {})  # first in the log; nobody else can hold the lock of a new row
     provisioning.plan(session)
-    tasks.converge_session.configure(schedule_in={"seconds": settings.MK0R_SAFETY_NET}).defer(session_id=str(session.pk))
+    tasks.converge_session.configure(schedule_in={"seconds": settings.MK0R_SAFETY_NET}).defer(
+        session_id=str(session.pk)
+    )
     return session
 
 

@@ -7,14 +7,15 @@ lock and run in order), `teardown`, `sweep` (periodic). A job of a killed worker
 from __future__ import annotations
 
 import logging
+from datetime import datetime
 from uuid import UUID
 
 from channels.db import database_sync_to_async
 from django.conf import settings
-from procrastinate import JobContext, RetryStrategy
+from procrastinate import BaseRetryStrategy, JobContext, RetryDecision, RetryStrategy
 from procrastinate.contrib.django import app
 from procrastinate.exceptions import UniqueViolation
-from procrastinate.jobs import Status
+from procrastinate.jobs import Job, Status
 
 from provisioning import services as provisioning
 from provisioning.exceptions import VendorError
@@ -29,7 +30,25 @@ _RESTORE_ATTEMPTS = 3
 
 
 class NotYetGone(Exception):
-    """Something the session owns is not proven gone; the job tries again later."""
+    """Something the session owns is not proven gone; the job tries again at `due`."""
+
+    def __init__(self, session_id: str, due: datetime) -> None:
+        super().__init__(session_id)
+        self.due = due
+
+
+class WhenDue(BaseRetryStrategy):
+    """Again when the next try of what is left is due, for ever: the rows know how often vendors failed, not the job.
+
+    A job also counts a try when its worker dies, so its count tells nothing of the vendors. A fault of our own is put
+    off longer each time, up to an hour.
+    """
+
+    def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision:
+        """When to try again."""
+        if isinstance(exception, NotYetGone):
+            return RetryDecision(retry_at=exception.due)
+        return RetryDecision(retry_in={"seconds": min(3600, 5 * 2 ** min(job.attempts, 10))})
 
 
 @app.task(queue="provision", name="sessions_app.tasks.converge_session", retry=RetryStrategy(max_attempts=5, wait=5))
@@ -92,16 +111,12 @@ def _session_and_version(session_id: str, number: int) -> tuple[Session, Version
     return version.session, version
 
 
-@app.task(
-    queue="teardown",
-    name="sessions_app.tasks.teardown",
-    retry=RetryStrategy(max_attempts=8, exponential_wait=3, retry_exceptions=[NotYetGone]),
-)
+@app.task(queue="teardown", name="sessions_app.tasks.teardown", retry=WhenDue())
 async def teardown(session_id: str) -> None:
     """Destroy what a closing session owns and close it when all of it is proven gone."""
     await sessions.converge(UUID(session_id))
     if not await database_sync_to_async(services.session_settle)(UUID(session_id)):
-        raise NotYetGone(session_id)
+        raise NotYetGone(session_id, await database_sync_to_async(provisioning.teardown_due)(UUID(session_id)))
 
 
 @app.periodic(cron="* * * * *")
@@ -137,6 +152,7 @@ async def recover_stalled(context: JobContext, timestamp: int) -> None:  # noqa:
     manager = context.app.job_manager
     for job in await manager.get_stalled_jobs(seconds_since_heartbeat=settings.MK0R_WORKER_SILENCE):
         log.warning("job.recovered task=%s id=%s", job.task_name, job.id)
+        assert job.id is not None
         try:
             await manager.retry_job(job)
         except UniqueViolation:  # another with its queueing lock waits already, and does the same

@@ -1,6 +1,6 @@
 """People at the door: they begin sessions over REST, wait, retry what failed, and mostly end what they began.
 
-A web process that dies under a request is met as a browser's `fetch` would meet it: the same request again, to whichever
+A web process that dies under a request is met as a good client would meet it: the same request again, to whichever
 process answers, with the same `Idempotency-Key`. What the product answers is counted by status.
 """
 
@@ -164,7 +164,7 @@ class Visitors:
         headers: dict[str, str] | None = None,
         wanted: int = 200,
     ) -> Any:
-        """Send a request until it is answered as wanted, to another process each time; a 404 or 409 is an answer too."""
+        """Send a request until it is answered as wanted, to any process each time; a 404 or 409 is an answer too."""
         assert self._session is not None
         headers = {**(headers or {}), **({"Authorization": f"Bearer {visit.key}"} if visit else {})}
         while True:

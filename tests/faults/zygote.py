@@ -26,9 +26,22 @@ from typing import Any
 
 _DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG
 # What the commands import once they run, and what the first request and the first job would import.
-_MODULES = ("mk0r.asgi", "mk0r.process", "mk0r.serving", "mk0r.urls", "mk0r.vendors", "provisioning.tasks",
-            "sessions_app.tasks", "sessions_app.agent.turn", "sessions_app.agent.versions", "channels_redis.pubsub",
-            "httpx_aiohttp", "psycopg_pool", "twisted.internet.endpoints", "django.core.management.commands.migrate")  # fmt: skip
+_MODULES = (
+    "channels_redis.pubsub",
+    "django.core.management.commands.migrate",
+    "httpx_aiohttp",
+    "mk0r.asgi",
+    "mk0r.process",
+    "mk0r.serving",
+    "mk0r.urls",
+    "mk0r.vendors",
+    "provisioning.tasks",
+    "psycopg_pool",
+    "sessions_app.agent.turn",
+    "sessions_app.agent.versions",
+    "sessions_app.tasks",
+    "twisted.internet.endpoints",
+)
 
 
 def main() -> None:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from channels.db import database_sync_to_async
 from django.db import connection
+from django.utils import timezone
 from procrastinate.contrib.django import app
 from procrastinate.contrib.django.models import ProcrastinateJob
+from procrastinate.jobs import Job
 
-from sessions_app import tasks
+from provisioning import services as provisioning
+from provisioning.models import Resource
+from sessions_app import services, tasks
 
 
 def _of_a_dead_worker(name: str, queueing_lock: str | None = None) -> int:
@@ -45,3 +50,14 @@ async def test_a_job_whose_like_waits_already_does_not_keep_others_from_being_pu
     first, waiting, other = await database_sync_to_async(arrange)()
     await _recover()
     assert await database_sync_to_async(_states)(first, waiting, other) == [None, "todo", "todo"]
+
+
+@pytest.mark.django_db
+def test_i7_a_teardown_comes_back_when_its_next_delete_is_due_however_often_its_workers_died(ada: Any) -> None:
+    session = services.session_begin(ada.visitor)
+    services.session_end(session)
+    due = timezone.now() + timedelta(seconds=40)
+    Resource.objects.filter(session=session).update(state="deleting", next_at=due)
+    raised = tasks.NotYetGone(str(session.pk), provisioning.teardown_due(session.pk))
+    job = Job(id=1, queue="teardown", lock=None, queueing_lock=None, task_name=tasks.teardown.name, attempts=7)
+    assert tasks.WhenDue().get_retry_decision(exception=raised, job=job).retry_at == due
