@@ -152,8 +152,7 @@ async def recover_stalled(context: JobContext, timestamp: int) -> None:  # noqa:
     manager = context.app.job_manager
     for job in await manager.get_stalled_jobs(seconds_since_heartbeat=settings.MK0R_WORKER_SILENCE):
         log.warning("job.recovered task=%s id=%s", job.task_name, job.id)
-        assert job.id is not None
         try:
             await manager.retry_job(job)
         except UniqueViolation:  # another with its queueing lock waits already, and does the same
-            await manager.finish_job_by_id_async(job.id, status=Status.FAILED, delete_job=True)
+            await manager.finish_job_by_id_async(job.id or 0, status=Status.FAILED, delete_job=True)

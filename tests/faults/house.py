@@ -103,12 +103,20 @@ class House:
             "MK0R_LOG_LEVEL": "INFO",
         }
 
-    def _slot(self, name: str, command: str, environment: dict[str, str]) -> None:
+    def _slot(self, name: str, command: str, environment: dict[str, str]) -> Slot:
         assert self.zygote is not None
-        self.slots[name] = Slot(name, self.zygote, (command,), self.root / f"{name}.log", environment)
+        slot = self.slots[name] = Slot(name, self.zygote, (command,), self.root / f"{name}.log", environment)
+        return slot
+
+    async def grow(self, webs: int) -> None:
+        """Have at least so many web processes."""
+        while len(self.ports) < webs:
+            self.ports.append(free_port())
+            await self._slot(f"web{len(self.ports) - 1}", "web", {"MK0R_PORT": str(self.ports[-1])}).start()
+        await self.until_up()
 
     def start_redis(self) -> None:
-        """Start the channel layer's redis-server; without one on this machine each web process has a layer of its own."""
+        """Start the channel layer's redis-server; on a machine without one each web process has a layer of its own."""
         program = shutil.which("redis-server")
         if program is None:
             return
@@ -143,16 +151,19 @@ class House:
 
     async def until_up(self) -> None:
         """Wait until every web process answers."""
+        await asyncio.gather(*(self.until_answers(url) for url in self.urls))
+
+    async def until_answers(self, url: str) -> None:
+        """Wait until the web process at `url` answers."""
         deadline = time.monotonic() + _START_SECONDS
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(5)) as session:
-            for url in self.urls:
-                while True:
-                    with contextlib.suppress(aiohttp.ClientError, OSError, TimeoutError):
-                        async with session.get(f"{url}/api/health") as answer:
-                            if answer.status == 200:
-                                break
-                    assert time.monotonic() < deadline, f"{url} does not answer:\n{self.words()}"
-                    await asyncio.sleep(0.05)
+            while True:
+                with contextlib.suppress(aiohttp.ClientError, OSError, TimeoutError):
+                    async with session.get(f"{url}/api/health") as answer:
+                        if answer.status == 200:
+                            return
+                assert time.monotonic() < deadline, f"{url} does not answer:\n{self.words()}"
+                await asyncio.sleep(0.05)
 
     async def close(self) -> None:
         """End everything. What was made at localcloud goes with its directory."""

@@ -44,6 +44,8 @@ class Monkey:
             async with asyncio.TaskGroup() as group:
                 while self.most is None or self.kills < self.most:
                     await asyncio.sleep(self.random.uniform(*self.every))
+                    if not self.slots:
+                        continue
                     slot = self.random.choice(self.slots)
                     if self.random.random() < self.stops:
                         group.create_task(self._stop(slot))

@@ -1,4 +1,4 @@
-"""The product's processes under a harness: forked from a zygote, watched, started anew when they end, killed at will."""
+"""The product's processes under a harness: forked from a zygote, watched, started anew when they end, killed."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ class Slot:
         self._keeper = asyncio.create_task(self._keep(), name=f"keep {self.name}")
 
     async def stop(self, *, grace: float = 0.0) -> float:
-        """Keep it running no longer and end it: SIGTERM, and SIGKILL after `grace` seconds. Returns the seconds taken."""
+        """Keep it running no longer and end it: SIGTERM, then SIGKILL after `grace` seconds. Returns what it took."""
         if self._keeper is not None:
             self._keeper.cancel()
             await asyncio.gather(self._keeper, return_exceptions=True)
@@ -143,15 +143,16 @@ class Slot:
         self.process.send(signal.SIGKILL)
         return True
 
-    async def replace(self, points: str = "") -> None:
-        """Kill its process, which does not count, and wait for the next one, armed with `points`."""
+    async def replace(self, points: str = "") -> Process:
+        """Kill its process, which does not count, and wait for the next one, which alone is armed with `points`."""
         before, armed = self.process, self.points
         self.points = lambda: points
         if self.kill():
             self.kills -= 1
-        while self.process is before or self.process is None or not self.process.alive:
+        while self.process is before or self.process is None:
             await asyncio.sleep(0.02)
         self.points = armed
+        return self.process
 
     async def _keep(self) -> None:
         while True:

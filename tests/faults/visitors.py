@@ -140,10 +140,10 @@ class Visitors:
                 return
             await asyncio.sleep(LOOK)
 
-    async def end(self, visit: Visit) -> None:
-        """Ask for the session's end."""
+    async def end(self, visit: Visit, url: str | None = None) -> None:
+        """Ask for the session's end, at `url` first where it is given."""
         visit.ended = True
-        await self.ask("DELETE", f"/{visit.slug}", visit, wanted=202)
+        await self.ask("DELETE", f"/{visit.slug}", visit, url=url, wanted=202)
 
     async def closed(self, visit: Visit) -> None:
         """Wait until the session says that all of it is proven gone."""

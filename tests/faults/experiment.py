@@ -1,0 +1,48 @@
+"""What experiments share that stand on a house: each is a `trial(house, size)`, in a house of its own or a shared one."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from tests.faults.house import House, open_house
+from tests.faults.processes import Process, Slot
+
+Trial = Callable[[House, int], Awaitable[dict[str, Any]]]
+
+
+def on_a_house(trial: Trial, **environment: str) -> Callable[[int, Path], dict[str, Any]]:
+    """`run(size, scratch)` of an experiment: its trial in a house of its own, with these settings of the product."""
+
+    async def main(size: int, scratch: Path) -> dict[str, Any]:
+        async with open_house(scratch / "house", **environment) as house:
+            return await trial(house, size)
+
+    def run(size: int, scratch: Path) -> dict[str, Any]:
+        return asyncio.run(main(size, scratch))
+
+    return run
+
+
+async def died(process: Process, *, within: float) -> bool:
+    """Whether it is killed in that time; raises `AssertionError` when it ends in another way."""
+    await asyncio.wait([process.ended], timeout=within)
+    if not process.ended.done():
+        return False
+    status = process.ended.result()
+    assert status == -signal.SIGKILL, f"process {process.pid} ended with {status}"
+    return True
+
+
+async def first_dead(processes: list[Process], *, within: float) -> Process | None:
+    """The first of them to be killed in that time."""
+    await asyncio.wait([one.ended for one in processes], timeout=within, return_when=asyncio.FIRST_COMPLETED)
+    return next((one for one in processes if one.ended.done()), None)
+
+
+async def armed(slots: list[Slot], points: str) -> list[Process]:
+    """New processes in these places, each armed with `points`; the ones after them are not."""
+    return list(await asyncio.gather(*(slot.replace(points) for slot in slots)))
