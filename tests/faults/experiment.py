@@ -1,4 +1,4 @@
-"""What experiments share that stand on a house: each is a `trial(house, size)`, in a house of its own or a shared one."""
+"""What experiments share that stand on a house: each is a `trial(house, size)`, in a house of its own or one shared."""
 
 from __future__ import annotations
 
