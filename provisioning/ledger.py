@@ -96,6 +96,19 @@ def claim(row: Resource) -> Resource | None:
     return current
 
 
+def take_over(row: Resource) -> Resource | None:
+    """Raise the attempt of a row in flight that another process left, so that it cannot write any more (I-3).
+
+    None when the row has moved on meanwhile.
+    """
+    with _fenced(row, row.attempt, IN_FLIGHT) as current:
+        if current is None:
+            return None
+        current.attempt += 1
+        current.save(update_fields=["attempt"])
+    return current
+
+
 def doubt(row: Resource) -> bool:
     """creating → unknown: it takes longer than it should, or the answer does not tell."""
     with _fenced(row, row.attempt, frozenset({State.CREATING})) as current:

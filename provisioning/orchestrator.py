@@ -19,7 +19,7 @@ from channels.db import database_sync_to_async
 from django.conf import settings
 from django.utils import timezone
 
-from provisioning import faults, leases, ledger, teardown, words
+from provisioning import faults, late, leases, ledger, teardown, words
 from provisioning.exceptions import NotConfigured, ProvisioningError, VendorError
 from provisioning.models import Resource
 from provisioning.outcome import Outcome, Verb, Wire
@@ -52,19 +52,28 @@ def deadline_of(provider: str) -> float:
 
 async def run_leg(session_id: UUID, provider: str) -> None:
     """Take every row of `provider` to rest, in order; a step that fails ends the leg. Waits for the leg's lease."""
-    async with leases.hold(f"leg/{session_id}/{provider}"):
-        for row in await write(ledger.rows_of, session_id, provider):
-            if row.state == State.GONE:  # destroyed by somebody who did not come to the next step
-                continue
-            if row.state in ledger.UNWANTED:
-                await teardown.destroy(row)
-                continue
-            work = Work(row)
-            await work.settle()
-            if work.row.state in ledger.UNWANTED:  # the session ended while we worked: its other rows too
-                return await _tear_down(session_id, provider)
-            if work.row.state != State.READY:
-                return None
+    works: list[Work] = []
+    async with leases.hold(leases.of_leg(session_id, provider)):
+        await _take_to_rest(session_id, provider, works)
+    for work in works:
+        for made in work.late:
+            await late.give_back(work.row, work.step, made)
+
+
+async def _take_to_rest(session_id: UUID, provider: str, works: list[Work]) -> None:
+    for row in await write(ledger.rows_of, session_id, provider):
+        if row.state == State.GONE:  # destroyed by somebody who did not come to the next step
+            continue
+        if row.state in ledger.UNWANTED:
+            await teardown.destroy(row)
+            continue
+        work = Work(row)
+        works.append(work)
+        await work.settle()
+        if work.row.state in ledger.UNWANTED:  # the session ended while we worked: its other rows too
+            return await _tear_down(session_id, provider)
+        if work.row.state != State.READY:
+            return None
     return None
 
 
@@ -86,6 +95,8 @@ class Work:
         self.step: Step = step_for(row.provider, row.kind)
         self._error: ProvisioningError | None = None
         self._foreign = False  # the name is held by something that is not ours
+        self._attempt = 0  # the one that is ours; 0 before there is
+        self.late: list[Made] = []  # made by an attempt that had been replaced when it came to be written down
         self._absent = False  # a search, or a request that never left, proves that nothing is there
         self._creates = self._failed_searches = self._failed_finishes = 0
         self._began = time.monotonic()
@@ -105,14 +116,27 @@ class Work:
     async def _next(self) -> bool:
         """Take one step; False when there is none left to take."""
         row = self.row = await write(ledger.row, self.row.pk)
+        if self._attempt and row.attempt != self._attempt:
+            log.warning(
+                "leg_taken_over %s ours=%s", self._who, self._attempt
+            )  # we lost the lease: it goes on elsewhere
+            return False
         if row.state == State.PLANNED:
             await self._begin()
         elif row.state not in ledger.IN_FLIGHT:
             return False
+        elif row.attempt != self._attempt:
+            return await self._take_over()
         elif row.external_id:
             await self._finish()
         else:
             await self._resume()
+        return True
+
+    async def _take_over(self) -> bool:
+        """Go on with what another process began: under an attempt of ours, so that it cannot write any more."""
+        taken = await write(ledger.take_over, self.row)
+        self._attempt = taken.attempt if taken else 0
         return True
 
     async def _begin(self) -> None:
@@ -125,7 +149,7 @@ class Work:
         claimed = await write(ledger.claim, self.row)
         if claimed is None:
             return None
-        self.row = claimed
+        self.row, self._attempt = claimed, claimed.attempt
         self._point("after_claim")
         if self.row.external_id:
             await self._finish()
@@ -244,6 +268,7 @@ class Work:
     async def _keep(self, made: Made) -> None:
         if not await write(ledger.keep, self.row, made):
             log.warning("reply_outlived_its_attempt %s", self._who)
+            self.late.append(made)
         self._point("after_keep")
 
     async def _finish(self) -> None:
