@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
-from collections.abc import Awaitable, Callable
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +43,32 @@ async def first_dead(processes: list[Process], *, within: float) -> Process | No
     """The first of them to be killed in that time."""
     await asyncio.wait([one.ended for one in processes], timeout=within, return_when=asyncio.FIRST_COMPLETED)
     return next((one for one in processes if one.ended.done()), None)
+
+
+async def stands_still(process: Process, *, within: float) -> bool:
+    """Whether it comes to be stopped in that time."""
+    deadline = time.monotonic() + within
+    while not process.stopped:
+        if not process.alive or time.monotonic() > deadline:
+            return False
+        await asyncio.sleep(0.02)
+    return True
+
+
+@contextlib.asynccontextmanager
+async def woken(process: Process) -> AsyncIterator[None]:
+    """Let it go on, and again each time it comes to stop, while the block lasts."""
+
+    async def keep_waking() -> None:
+        while True:
+            process.send(signal.SIGCONT)
+            await asyncio.sleep(0.1)
+
+    waking = asyncio.create_task(keep_waking())
+    try:
+        yield
+    finally:
+        waking.cancel()
 
 
 async def armed(slots: list[Slot], points: str) -> list[Process]:

@@ -31,6 +31,14 @@ class Process:
         """Whether it has not ended as far as we were told."""
         return not self.ended.done()
 
+    @property
+    def stopped(self) -> bool:
+        """Whether it stands still at a SIGSTOP."""
+        try:
+            return Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+        except OSError:
+            return False
+
     def send(self, number: signal.Signals) -> None:
         """Send it a signal; nothing happens when it has ended."""
         with contextlib.suppress(ProcessLookupError, OSError):

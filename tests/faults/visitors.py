@@ -54,6 +54,7 @@ class Visitors:
     house: House
     in_flight: int
     manners: Manners = field(default_factory=Manners)
+    urls: list[str] | None = None  # where they knock; at every web process unless told
     visits: list[Visit] = field(default_factory=list)
     answers: Counter[int] = field(default_factory=Counter)
     refused: int = 0  # connections that were refused, reset or silent
@@ -168,7 +169,7 @@ class Visitors:
         assert self._session is not None
         headers = {**(headers or {}), **({"Authorization": f"Bearer {visit.key}"} if visit else {})}
         while True:
-            target = (url or self.random.choice(self.house.urls)) + "/api/sessions" + path
+            target = (url or self.random.choice(self.urls or self.house.urls)) + "/api/sessions" + path
             url = None
             try:
                 async with self._session.request(method, target, headers=headers) as answer:
