@@ -144,6 +144,8 @@ TEMPLATES = [
 ]
 DATABASES = {"default": env.db_url("DATABASE_URL", default="postgres://mk0r@127.0.0.1:1/unset")}
 DATABASES["default"]["CONN_MAX_AGE"] = 0
+# After a restart of Postgres every pooled connection is dead; a request waits for a live one instead of finding out.
+DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 DATABASES["default"]["OPTIONS"] = {
     "pool": {"min_size": 1, "max_size": env.int("MK0R_DB_POOL", default=12), "timeout": 15}
 }
