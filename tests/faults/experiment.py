@@ -20,6 +20,7 @@ def on_a_house(trial: Trial, **environment: str) -> Callable[[int, Path], dict[s
     """`run(size, scratch)` of an experiment: its trial in a house of its own, with these settings of the product."""
 
     async def main(size: int, scratch: Path) -> dict[str, Any]:
+        end_on_signals()
         async with open_house(scratch / "house", **environment) as house:
             return await trial(house, size)
 
@@ -37,6 +38,20 @@ async def died(process: Process, *, within: float) -> bool:
     status = process.ended.result()
     assert status == -signal.SIGKILL, f"process {process.pid} ended with {status}"
     return True
+
+
+def end_on_signals() -> None:
+    """Have the first SIGINT or SIGTERM cancel this task, so that everything it started is ended; others are ignored."""
+    task, loop = asyncio.current_task(), asyncio.get_running_loop()
+    assert task is not None
+
+    def end() -> None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, lambda: None)
+        task.cancel()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, end)
 
 
 async def first_dead(processes: list[Process], *, within: float) -> Process | None:

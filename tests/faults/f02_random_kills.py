@@ -1,11 +1,14 @@
-"""F2: web and worker processes killed and stopped at random times and points, vendors misbehaving, thirty in flight."""
+"""F2: web and worker processes killed and stopped at random times and points, vendors misbehaving, thirty in flight.
+
+In a house of its own the product's time constants are what they are in production.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
 from tests.faults.experiment import on_a_house
-from tests.faults.house import House
+from tests.faults.house import UNHURRIED, House
 from tests.faults.monkey import Monkey
 from tests.faults.storm import storm
 
@@ -23,4 +26,4 @@ async def trial(house: House, size: int) -> dict[str, Any]:
     return outcome.demand()
 
 
-run = on_a_house(trial)
+run = on_a_house(trial, **UNHURRIED)

@@ -25,10 +25,13 @@ async def trial(house: House, size: int) -> dict[str, Any]:
 
     async def crash() -> None:
         nonlocal restarts
-        while True:
-            await asyncio.sleep(random.uniform(*_EVERY) if size >= FULL else random.uniform(3.0, 6.0))
-            await asyncio.to_thread(house.restart_postgres, random.uniform(*_DOWN))
-            restarts += 1
+        try:
+            while True:
+                await asyncio.sleep(random.uniform(*_EVERY) if size >= FULL else random.uniform(3.0, 6.0))
+                await asyncio.to_thread(house.restart_postgres, random.uniform(*_DOWN))
+                restarts += 1
+        finally:
+            house.restore()
 
     in_flight = min(IN_FLIGHT, size // 2)
     outcome = await storm(house, in_flight=in_flight, monkey=Monkey([]), sessions=size, meanwhile=crash)

@@ -11,11 +11,12 @@ import contextlib
 import os
 import shutil
 import subprocess
+import threading
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import aiohttp
 import psycopg
@@ -38,6 +39,8 @@ QUICK = {
     "MK0R_PREVIEW_PATIENCE": "0",  # `base` serves no page
     "E2B_TEMPLATE": "base",
 }
+# What the product does when nobody tells it otherwise.
+UNHURRIED = {"MK0R_WORKER_SILENCE": "15", "MK0R_JOB_POLL": "5", "MK0R_SAFETY_NET": "15", "MK0R_LATE": "40"}
 _START_SECONDS = 60
 
 
@@ -55,6 +58,7 @@ class House:
         self.root.mkdir(parents=True, exist_ok=True)
         self.cluster = Cluster(self.root / "postgres", 0, POSTGRES)
         self.cloud = CloudUnderTest(self.root / "cloud", free_port(), environment={"MK0R_CACHE": str(CACHE)})
+        self._postgres = threading.Lock()  # a restart goes on in its thread when whoever asked for it is cancelled
         self.redis: subprocess.Popen[bytes] | None = None
         self.redis_port = free_port()
         self.ports = [free_port() for _ in range(self.webs)]
@@ -132,13 +136,21 @@ class House:
             self.redis.kill()
             self.redis.wait(10)
 
-    def restart_postgres(self, down: float = 0.0, *, how: str = "immediate") -> None:
+    def restart_postgres(self, down: float = 0.0, *, how: Literal["fast", "immediate"] = "immediate") -> None:
         """Stop the product's Postgres as a crash would, and start it again `down` seconds later; blocks meanwhile."""
         port = self.cluster.port
-        self.cluster.stop(how)
-        time.sleep(down)
-        self.cluster.start()
+        with self._postgres:
+            self.cluster.stop(how)
+            time.sleep(down)
+            self.cluster.start()
         assert self.cluster.port == port, "another program took the port of Postgres"
+
+    def restore(self) -> None:
+        """Start whatever of Postgres and redis is not running: an experiment may have been cut short."""
+        with self._postgres:
+            self.cluster.start()
+        if self.redis is not None and self.redis.poll() is not None:
+            self.start_redis()
 
     async def manage(self, *arguments: str) -> None:
         """Run a command of `manage.py` to its end."""

@@ -10,7 +10,7 @@ import argparse
 import asyncio
 import contextlib
 import json
-import signal
+import random
 import sys
 import tempfile
 import time
@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.faults import proofs, weather
+from tests.faults.experiment import end_on_signals
 from tests.faults.house import House, open_house
 from tests.faults.monkey import Monkey, disarmed
 from tests.faults.oracle import Verdict, converged
@@ -27,6 +28,7 @@ from tests.faults.visitors import Manners, Unanswered, Visitors
 
 CONVERGE_WITHIN = 60.0  # seconds from the last kill
 _TELL_EVERY = 3.0
+_IN_FLIGHT = 20
 _LIVE = "select count(*) from provisioning_resource where state = 'ready' and provider <> 'posthog'"
 
 _UNSETTLED = """
@@ -153,15 +155,37 @@ async def told(house: House) -> str:
     return "".join(f"  {' '.join(map(str, one))}\n" for one in [*rows, *jobs])
 
 
+async def beneath(house: House) -> None:
+    """Take away what the processes stand on, now and then: Postgres and the channel layer."""
+
+    async def postgres() -> None:
+        while True:
+            await asyncio.sleep(random.uniform(10, 25))
+            await asyncio.to_thread(house.restart_postgres, random.uniform(0, 2))
+
+    async def layer() -> None:
+        while True:
+            await asyncio.sleep(random.uniform(5, 15))
+            house.kill_redis()
+            await asyncio.sleep(random.uniform(0.2, 2))
+            house.start_redis()
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(postgres())
+            group.create_task(layer())
+    finally:
+        house.restore()
+
+
 async def _main(seconds: float) -> int:
-    stop = asyncio.current_task()
-    assert stop is not None
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stop.cancel)
+    end_on_signals()
     with tempfile.TemporaryDirectory(prefix="mk0r-storm-", ignore_cleanup_errors=True) as scratch:
         async with open_house(Path(scratch) / "house") as house:
             monkey = Monkey(list(house.slots.values()))
-            outcome = await storm(house, in_flight=20, monkey=monkey, seconds=seconds)
+            outcome = await storm(
+                house, in_flight=_IN_FLIGHT, monkey=monkey, seconds=seconds, meanwhile=lambda: beneath(house)
+            )
             if complaints := outcome.verdict.complaints():
                 sys.stderr.write(f"{complaints}\n")
     print(json.dumps(outcome.figures()), flush=True)
