@@ -124,7 +124,7 @@ def _env_delivered(row: Resource, digest: str, names: list[str], database: str) 
 async def await_preview(session_id: UUID) -> None:
     """Let the files be laid down, ask the app's page until it answers, then announce it, once.
 
-    Gives up after a minute of asking, or with the sandbox.
+    Gives up after `MK0R_PREVIEW_PATIENCE`, or with the sandbox.
     """
     await sandbox_fresh.asend_robust(Resource, session_id=session_id)
     until = time.monotonic() + settings.MK0R_PREVIEW_PATIENCE
