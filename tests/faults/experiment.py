@@ -30,16 +30,6 @@ def on_a_house(trial: Trial, **environment: str) -> Callable[[int, Path], dict[s
     return run
 
 
-async def died(process: Process, *, within: float) -> bool:
-    """Whether it is killed in that time; raises `AssertionError` when it ends in another way."""
-    await asyncio.wait([process.ended], timeout=within)
-    if not process.ended.done():
-        return False
-    status = process.ended.result()
-    assert status == -signal.SIGKILL, f"process {process.pid} ended with {status}"
-    return True
-
-
 def end_on_signals() -> None:
     """Have the first SIGINT or SIGTERM cancel this task, so that everything it started is ended; others are ignored."""
     task, loop = asyncio.current_task(), asyncio.get_running_loop()
@@ -55,9 +45,12 @@ def end_on_signals() -> None:
 
 
 async def first_dead(processes: list[Process], *, within: float) -> Process | None:
-    """The first of them to be killed in that time."""
+    """The first of them to be killed in that time; raises `AssertionError` when one ends in another way."""
     await asyncio.wait([one.ended for one in processes], timeout=within, return_when=asyncio.FIRST_COMPLETED)
-    return next((one for one in processes if one.ended.done()), None)
+    dead = next((one for one in processes if one.ended.done()), None)
+    if dead is not None:
+        assert dead.ended.result() == -signal.SIGKILL, f"process {dead.pid} ended with {dead.ended.result()}"
+    return dead
 
 
 async def stands_still(process: Process, *, within: float) -> bool:
