@@ -45,6 +45,14 @@ check: .venv/dev.stamp ## ruff, mypy, import-linter
 test: check ## every check and every test
 	@$(BIN)/pytest -n 2 --dist loadfile
 
+.PHONY: chaos
+chaos: .venv/dev.stamp ## break things on purpose: every fault experiment; ONLY="F2 F13", SIZE=small, or SECONDS=60 for a short storm
+ifneq ($(origin SECONDS),command line)
+	@$(BIN)/python -m tests.faults --size $(or $(SIZE),full) $(ONLY)
+else
+	@exec $(BIN)/python -m tests.faults.storm --seconds $(SECONDS)
+endif
+
 .PHONY: bench
 bench: .venv/dev.stamp ## measure what the promises rest on, each against something in the same run
 	@for file in bench/*.py; do echo "== $$file"; PYTHONPATH=. $(BIN)/python $$file || exit 1; done

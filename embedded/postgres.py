@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
+from typing import Literal
 
 from embedded.ports import free_port
 
@@ -110,11 +111,14 @@ class Cluster:
         self._run("pg_ctl", "-D", self._data, "-l", self.log, "-w", "-t", _START_SECONDS, "-o", flags, "start")
         return False
 
-    def stop(self) -> None:
-        """Stop the server in order, closing its connections; does nothing when it does not run."""
+    def stop(self, mode: Literal["fast", "immediate"] = "fast") -> None:
+        """Stop the server, closing its connections: in order, or `immediate`, which leaves recovery to the next start.
+
+        Does nothing when it does not run.
+        """
         if self._running_port() is None:
             return
-        self._run("pg_ctl", "-D", self._data, "-m", "fast", "-w", "-t", _STOP_SECONDS, "stop")
+        self._run("pg_ctl", "-D", self._data, "-m", mode, "-w", "-t", _STOP_SECONDS, "stop")
 
     def is_running(self) -> bool:
         """Tell whether a server runs in this directory."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from csp.decorators import csp_replace
 from django.core.exceptions import RequestDataTooBig
+from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
@@ -80,6 +81,15 @@ def _not_found(request: HttpRequest, error: Http404) -> HttpResponse:  # noqa: A
 @api.exception_handler(RequestDataTooBig)
 def _too_big(request: HttpRequest, error: RequestDataTooBig) -> HttpResponse:  # noqa: ARG001 (names a setting)
     return _answer(request, 413, "too_large", "A request body holds at most 1 MB.")
+
+
+@api.exception_handler(OperationalError)
+@api.exception_handler(InterfaceError)
+def _unavailable(request: HttpRequest, error: Exception) -> HttpResponse:
+    log.warning("api.database_away path=%s cause=%s", request.path, type(error.__cause__ or error).__name__)
+    answer = _answer(request, 503, "unavailable", "The database does not answer just now. Please try again.")
+    answer["Retry-After"] = "1"
+    return answer
 
 
 @api.exception_handler(Exception)

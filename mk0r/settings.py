@@ -43,6 +43,14 @@ MK0R_AGENT_RETRIES = env.int("MK0R_AGENT_RETRIES", default=8)  # of a call to th
 MK0R_MODEL_SILENCE = env.float("MK0R_MODEL_SILENCE", default=120)  # seconds until the model's answer has to begin
 MK0R_ALERT_URL = env.str("MK0R_ALERT_URL", default="")  # takes every alert as JSON by POST
 MK0R_MAIL_LIMIT = env.int("MK0R_MAIL_LIMIT", default=200)  # recipients per session, in all
+# How soon what a dead process left is taken up. Shorter means more looking; each is in seconds.
+MK0R_WORKER_SILENCE = env.float("MK0R_WORKER_SILENCE", default=15)  # three heartbeats missed: its jobs go to another
+MK0R_JOB_POLL = env.float(
+    "MK0R_JOB_POLL", default=5
+)  # a job that waits for its time, or for a lock, is found by looking
+MK0R_SAFETY_NET = env.float("MK0R_SAFETY_NET", default=15)  # then a job does what a live process has done by then
+MK0R_LATE = env.float("MK0R_LATE", default=40)  # past every leg's deadline: nobody who began a session waits for it
+MK0R_PREVIEW_PATIENCE = env.float("MK0R_PREVIEW_PATIENCE", default=60)  # how long a silent preview is asked again
 
 
 def _secret(name: str, test_value: str) -> str:
@@ -137,6 +145,8 @@ TEMPLATES = [
 ]
 DATABASES = {"default": env.db_url("DATABASE_URL", default="postgres://mk0r@127.0.0.1:1/unset")}
 DATABASES["default"]["CONN_MAX_AGE"] = 0
+# After a restart of Postgres every pooled connection is dead; a request waits for a live one instead of finding out.
+DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 DATABASES["default"]["OPTIONS"] = {
     "pool": {"min_size": 1, "max_size": env.int("MK0R_DB_POOL", default=12), "timeout": 15}
 }

@@ -10,6 +10,7 @@ import contextlib
 from collections.abc import AsyncIterator
 from typing import Any
 
+from django.conf import settings
 from procrastinate.contrib.django import app
 from procrastinate.exceptions import ConnectorException
 
@@ -40,9 +41,11 @@ async def workers() -> AsyncIterator[list[asyncio.Task[None]]]:
                     shutdown_graceful_timeout=_GRACE_SECONDS,
                     delete_jobs="successful",
                     # A job that waits for another's lock is found by looking only, and somebody waits for it.
-                    fetch_job_polling_interval=1.0 if queue == "turn" else 5.0,
-                    update_heartbeat_interval=5.0,
-                    stalled_worker_timeout=15.0,
+                    fetch_job_polling_interval=min(1.0, settings.MK0R_JOB_POLL)
+                    if queue == "turn"
+                    else settings.MK0R_JOB_POLL,
+                    update_heartbeat_interval=settings.MK0R_WORKER_SILENCE / 3,
+                    stalled_worker_timeout=settings.MK0R_WORKER_SILENCE,
                 ),
                 name=f"worker-{queue}",
             )

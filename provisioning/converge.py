@@ -118,7 +118,7 @@ async def converge(session_id: UUID) -> None:
     """Take each leg of the session to rest and write `.env`.
 
     Returns when every leg is ready, failed, or gone (or its next try lies in the future), `.env` holds what the ready
-    ones brought, and the preview has answered or was waited for a minute. What a vendor does raises nothing here.
+    ones brought, and the preview has answered or was waited for. What a vendor does raises nothing here.
     """
     async with asyncio.TaskGroup() as group:
         await _Converging(session_id, group).run()

@@ -12,6 +12,7 @@ from uuid import UUID
 import e2b
 import httpx
 from channels.db import database_sync_to_async
+from django.conf import settings
 from django.utils import timezone
 
 from provisioning import envfile, leases, ledger
@@ -25,7 +26,6 @@ from provisioning.signals import env_unwritten, env_written, preview_ready, sand
 log = logging.getLogger(__name__)
 State = Resource.State
 
-PREVIEW_PATIENCE = 60.0  # seconds
 _TRIES = 3
 _SANDBOX_TROUBLE = (ProvisioningError, e2b.SandboxException, httpx.HTTPError, TimeoutError, OSError, ValueError)
 
@@ -132,10 +132,10 @@ def _env_delivered(row: Resource, digest: str, names: list[str], database: str) 
 async def await_preview(session_id: UUID) -> None:
     """Let the files be laid down, ask the app's page until it answers, then announce it, once.
 
-    Gives up after a minute of asking, or with the sandbox.
+    Gives up after `MK0R_PREVIEW_PATIENCE`, or with the sandbox.
     """
     await sandbox_fresh.asend_robust(Resource, session_id=session_id)
-    until = time.monotonic() + PREVIEW_PATIENCE
+    until = time.monotonic() + settings.MK0R_PREVIEW_PATIENCE
     pause = 0.1
     while time.monotonic() < until:
         row = await database_sync_to_async(_sandbox_row)(session_id)

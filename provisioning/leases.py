@@ -4,9 +4,9 @@ A lease is a Postgres advisory lock held by a connection of this process, so it 
 ends. All leases of an event loop share one connection, opened with the first and closed with the last. Advisory locks
 are re-entrant per connection, so tasks of one loop exclude each other by an `asyncio.Lock` first.
 
-A process may also be stopped, or its machine cut off, with the connection still there. So the connection says something
-every `BEAT` seconds, and whoever waits for a lease whose holder has been silent for `SILENCE` seconds has Postgres end
-that connection. The late holder may then overlap with the next one; the ledger's attempt numbers keep that harmless.
+A process that was paused, or cut off from the network, still holds its connection. So holders give a sign of life over
+it, and whoever waits for the lease of one that has been silent for `MK0R_WORKER_SILENCE` ends that connection. Then, or
+when the connection is lost, two holders may overlap; the attempt numbers in the ledger keep that harmless for the rows.
 """
 
 from __future__ import annotations
@@ -14,29 +14,28 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
+import time
 import weakref
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from uuid import UUID
 
 import psycopg
+from django.conf import settings
 from django.db import connections
 
 from provisioning.shielding import to_the_end
 
 log = logging.getLogger(__name__)
 _POLL = 0.25  # seconds between tries while another process holds the lease
-BEAT = 3.0
-SILENCE = 20.0
-_LOOK = 2.0  # seconds between looks at whether the holder still lives
-
-# One bigint key lies in pg_locks as two halves, with objsubid 1 (PostgreSQL, "pg_locks").
-_END_SILENT = """
-select pg_terminate_backend(held.pid) from pg_locks held join pg_stat_activity holder using (pid)
-where held.locktype = 'advisory' and held.granted and held.objsubid = 1 and held.pid <> pg_backend_pid()
-  and held.database = (select oid from pg_database where datname = current_database())
-  and held.classid = ((%(key)s::bigint >> 32) & 4294967295)::oid and held.objid = (%(key)s::bigint & 4294967295)::oid
-  and holder.state_change < clock_timestamp() - make_interval(secs => %(silence)s)
+_APPLICATION = "mk0r-leases"
+_EVICT = """
+    select pg_terminate_backend(holder.pid) from pg_locks lock join pg_stat_activity holder on holder.pid = lock.pid
+    where lock.locktype = 'advisory' and lock.granted and lock.objsubid = 1
+      and lock.classid::bigint = %(high)s and lock.objid::bigint = %(low)s
+      and holder.datname = current_database() and holder.application_name = %(application)s
+      and holder.state = 'idle' and holder.state_change < clock_timestamp() - make_interval(secs => %(silence)s)
 """
 
 
@@ -46,12 +45,17 @@ class _Loop:
 
     opening: asyncio.Lock = field(default_factory=asyncio.Lock)
     connection: psycopg.AsyncConnection | None = None
+    pulse: asyncio.Task[None] | None = None
     users: int = 0
-    beat: asyncio.Task[None] | None = None
     local: dict[int, tuple[asyncio.Lock, int]] = field(default_factory=dict)
 
 
 _loops: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _Loop] = weakref.WeakKeyDictionary()
+
+
+def of_leg(session_id: UUID, provider: str) -> str:
+    """The name of a leg's lease."""
+    return f"leg/{session_id}/{provider}"
 
 
 def _key(name: str) -> int:
@@ -63,36 +67,37 @@ async def _connection(mine: _Loop) -> psycopg.AsyncConnection:
         if mine.connection is None or mine.connection.closed:
             params = connections["default"].get_connection_params()
             wanted = {key: params[key] for key in ("host", "port", "user", "password", "dbname") if params.get(key)}
-            await _stop_beating(mine)
-            mine.connection = await psycopg.AsyncConnection.connect(**wanted, autocommit=True, connect_timeout=10)
-            mine.beat = asyncio.create_task(_keep_beating(mine.connection), name="leases-beat")
+            wanted |= {"application_name": _APPLICATION, "connect_timeout": 10}
+            await _end_pulse(mine)
+            mine.connection = await psycopg.AsyncConnection.connect(**wanted, autocommit=True)
+            mine.pulse = asyncio.create_task(_pulse(mine.connection), name="lease pulse")
         return mine.connection
+
+
+async def _pulse(connection: psycopg.AsyncConnection) -> None:
+    """Give signs of life, three in the time after which we count as dead, until the connection ends."""
+    while not connection.closed:
+        await asyncio.sleep(settings.MK0R_WORKER_SILENCE / 3)
+        try:
+            await connection.execute("select 1")
+        except psycopg.Error:
+            log.warning("lease_connection_lost")
+            return
+
+
+async def _end_pulse(mine: _Loop) -> None:
+    if mine.pulse is not None:
+        pulse, mine.pulse = mine.pulse, None
+        pulse.cancel()
+        await asyncio.gather(pulse, return_exceptions=True)
 
 
 async def _release_connection(mine: _Loop) -> None:
     async with mine.opening:
         if mine.users == 0 and mine.connection is not None:
             closing, mine.connection = mine.connection, None
-            await _stop_beating(mine)
+            await _end_pulse(mine)
             await closing.close()
-
-
-async def _keep_beating(connection: psycopg.AsyncConnection) -> None:
-    """Show now and then that this process still runs."""
-    while not connection.closed:
-        await asyncio.sleep(BEAT)
-        try:
-            await connection.execute("select 1")
-        except psycopg.OperationalError:
-            log.warning("lease_connection_lost")
-            return
-
-
-async def _stop_beating(mine: _Loop) -> None:
-    if mine.beat is not None:
-        beat, mine.beat = mine.beat, None
-        beat.cancel()
-        await asyncio.gather(beat, return_exceptions=True)
 
 
 @asynccontextmanager
@@ -121,31 +126,30 @@ async def hold(name: str) -> AsyncIterator[None]:
 
 
 async def _lock(mine: _Loop, key: int) -> None:
-    looked = asyncio.get_running_loop().time()
+    patience = settings.MK0R_WORKER_SILENCE
+    look_at = time.monotonic() + patience / 3
     while True:
         connection = await _connection(mine)
         try:
             cursor = await connection.execute("select pg_try_advisory_lock(%s)", (key,))
             taken = await cursor.fetchone()
+            if not (taken and taken[0]) and time.monotonic() > look_at:
+                look_at = time.monotonic() + patience / 3
+                await _evict_the_silent(connection, key, patience)
         except psycopg.OperationalError:
             if connection.closed:
                 continue
             raise
         if taken and taken[0]:
             return
-        if asyncio.get_running_loop().time() - looked > _LOOK:
-            looked = asyncio.get_running_loop().time()
-            await _end_a_silent_holder(connection, key)
         await asyncio.sleep(_POLL)
 
 
-async def _end_a_silent_holder(connection: psycopg.AsyncConnection, key: int) -> None:
-    try:
-        cursor = await connection.execute(_END_SILENT, {"key": key, "silence": SILENCE})
-    except psycopg.OperationalError:
-        return  # the next try opens another connection
-    if await cursor.fetchone():
-        log.warning("lease_taken_over")
+async def _evict_the_silent(connection: psycopg.AsyncConnection, key: int, patience: float) -> None:
+    wanted = {"high": (key >> 32) & 0xFFFFFFFF, "low": key & 0xFFFFFFFF, "application": _APPLICATION}
+    cursor = await connection.execute(_EVICT, wanted | {"silence": patience})
+    if cursor.rowcount > 0:
+        log.warning("lease_taken_from_the_silent silence=%s", patience)
 
 
 async def _unlock(mine: _Loop, key: int) -> None:

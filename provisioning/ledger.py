@@ -102,17 +102,17 @@ def claim(row: Resource, *, settles: float = 30.0) -> Resource | None:
     return current
 
 
-def take_over(row: Resource) -> int:
-    """creating or unknown → unknown under a new attempt, for one who did not claim it: whoever did is taken for dead.
+def take_over(row: Resource) -> Resource | None:
+    """Raise the attempt of a row in flight that another process left, so that it cannot write any more (I-3).
 
-    Should they wake, their attempt is an older one and writes nothing (I-3). Returns the attempt, 0 when the row moved.
+    None when the row has moved on meanwhile.
     """
     with _fenced(row, row.attempt, IN_FLIGHT) as current:
         if current is None:
-            return 0
-        current.state, current.attempt = State.UNKNOWN, current.attempt + 1
-        current.save(update_fields=["state", "attempt"])
-    return current.attempt
+            return None
+        current.attempt += 1
+        current.save(update_fields=["attempt"])
+    return current
 
 
 def doubt(row: Resource) -> bool:

@@ -19,7 +19,7 @@ from channels.db import database_sync_to_async
 from django.conf import settings
 from django.utils import timezone
 
-from provisioning import faults, leases, ledger, teardown, words
+from provisioning import faults, late, leases, ledger, teardown, words
 from provisioning.exceptions import NotConfigured, ProvisioningError, VendorError
 from provisioning.models import Resource
 from provisioning.outcome import Outcome, Verb, Wire
@@ -53,21 +53,30 @@ def deadline_of(provider: str) -> float:
 
 async def run_leg(session_id: UUID, provider: str) -> None:
     """Take every row of `provider` to rest, in order; a step that fails ends the leg. Waits for the leg's lease."""
-    async with leases.hold(f"leg/{session_id}/{provider}"):
-        for row in await write(ledger.rows_of, session_id, provider):
-            if row.state in ledger.UNWANTED:
-                await teardown.destroy(row)
-                continue
-            if row.state == State.GONE:
-                continue
-            if row.state == State.READY and await write(ledger.has_lapsed, row):
-                await teardown.revoke(row)
-            work = Work(row)
-            await work.settle()
-            if work.row.state in ledger.UNWANTED:  # the session ended while we worked: its other rows too
-                return await _tear_down(session_id, provider)
-            if work.row.state != State.READY:
-                return None
+    works: list[Work] = []
+    async with leases.hold(leases.of_leg(session_id, provider)):
+        await _take_to_rest(session_id, provider, works)
+    for work in works:
+        for made in work.late:
+            await late.give_back(work.row, work.step, made)
+
+
+async def _take_to_rest(session_id: UUID, provider: str, works: list[Work]) -> None:
+    for row in await write(ledger.rows_of, session_id, provider):
+        if row.state == State.GONE:  # destroyed by somebody who did not come to the next step
+            continue
+        if row.state in ledger.UNWANTED:
+            await teardown.destroy(row)
+            continue
+        if row.state == State.READY and await write(ledger.has_lapsed, row):
+            await teardown.revoke(row)
+        work = Work(row)
+        works.append(work)
+        await work.settle()
+        if work.row.state in ledger.UNWANTED:  # the session ended while we worked: its other rows too
+            return await _tear_down(session_id, provider)
+        if work.row.state != State.READY:
+            return None
     return None
 
 
@@ -90,6 +99,7 @@ class Work:
         self._attempt = 0  # the attempt that is ours: claimed, or taken over from somebody who stopped
         self._error: ProvisioningError | None = None
         self._foreign = False  # the name is held by something that is not ours
+        self.late: list[Made] = []  # made by an attempt that had been replaced when it came to be written down
         self._absent = False  # a search, or a request that never left, proves that nothing is there
         self._certain = True  # no request of ours can still be acted upon by the vendor
         self._creates = self._failed_searches = self._failed_finishes = 0
@@ -111,17 +121,24 @@ class Work:
         """Take one step; False when there is none left to take."""
         row = self.row = await write(ledger.row, self.row.pk)
         if self._attempt and row.attempt != self._attempt:
+            log.warning("leg_taken_over %s ours=%s", self._who, self._attempt)
             return False  # we were thought dead, and another goes on with it (I-3)
         if row.state == State.PLANNED:
             await self._begin()
         elif row.state not in ledger.IN_FLIGHT:
             return False
         elif not self._attempt:
-            self._attempt, self._certain = await write(ledger.take_over, row), False
+            return await self._take_over()
         elif row.external_id:
             await self._finish()
         else:
             await self._resume()
+        return True
+
+    async def _take_over(self) -> bool:
+        """Go on with what another process began: under an attempt of ours, so that it cannot write any more."""
+        taken = await write(ledger.take_over, self.row)
+        self._attempt, self._certain = (taken.attempt if taken else 0), False
         return True
 
     async def _begin(self) -> None:
@@ -253,15 +270,9 @@ class Work:
 
     async def _keep(self, made: Made) -> None:
         if not await write(ledger.keep, self.row, made):
-            await self._outlived(made)
+            log.warning("reply_outlived_its_attempt %s", self._who)
+            self.late.append(made)
         self._point("after_keep")
-
-    async def _outlived(self, made: Made) -> None:
-        """A reply came too late to be written: what it made is removed, unless the row has come to own it."""
-        log.warning("reply_outlived_its_attempt %s", self._who)
-        current = await write(ledger.row, self.row.pk)
-        if current.external_id != made.external_id or current.state == State.GONE:
-            await self._discard([Found(made.external_id, meta=made.meta)])
 
     async def _finish(self) -> None:
         self._point("before_finish")

@@ -11,6 +11,7 @@ import hashlib
 import uuid
 from uuid import UUID
 
+from django.conf import settings
 from django.db import IntegrityError, connection, transaction
 from django.db.models import Min, Q, QuerySet
 from django.utils import timezone
@@ -55,7 +56,6 @@ __all__ = [
     "version_restore",
 ]
 
-_SAFETY_NET_SECONDS = 15  # by then a live process has usually finished provisioning; if it died, this job does
 _SLUG_TRIES = 5
 
 
@@ -121,7 +121,7 @@ def session_end(session: Session) -> bool:
             return False
         session.turns.filter(state__in=ACTIVE).update(cancel_requested=True)
         events.append(session.pk, "session.closing", {})
-        jobs.converge_soon(session.pk, seconds=_SAFETY_NET_SECONDS, queue=jobs.DOWN)
+        jobs.converge_soon(session.pk, seconds=settings.MK0R_SAFETY_NET, queue=jobs.DOWN)
     session.refresh_from_db()
     return True
 
@@ -168,7 +168,7 @@ def leg_retry(session: Session, provider: str) -> None:
         require_open(Session.objects.get(pk=session.pk))
         if not provisioning.retry(session, provider):
             raise NotFound("There is nothing to retry: that service has not failed.")
-        jobs.converge_soon(session.pk, seconds=_SAFETY_NET_SECONDS)
+        jobs.converge_soon(session.pk, seconds=settings.MK0R_SAFETY_NET)
 
 
 def sandbox_renew(session_id: UUID) -> bool:
@@ -180,7 +180,7 @@ def sandbox_renew(session_id: UUID) -> bool:
         session = Session.objects.get(pk=session_id)
         if session.state != Session.State.OPEN or not provisioning.renew(session):
             return False
-        jobs.converge_soon(session_id, seconds=_SAFETY_NET_SECONDS)
+        jobs.converge_soon(session_id, seconds=settings.MK0R_SAFETY_NET)
     return True
 
 
@@ -188,7 +188,7 @@ def _session_make(owner: str, idempotency_key: str | None) -> Session:
     session = _session_insert(owner, idempotency_key)
     events.append(session.pk, "session.opened", {})  # first in the log; nobody else can hold the lock of a new row
     provisioning.plan(session)
-    jobs.converge_soon(session.pk, seconds=_SAFETY_NET_SECONDS)
+    jobs.converge_soon(session.pk, seconds=settings.MK0R_SAFETY_NET)
     return session
 
 

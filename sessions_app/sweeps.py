@@ -19,7 +19,6 @@ from sessions_app.turns import ACTIVE
 log = logging.getLogger(__name__)
 
 _ALIVE = [state for state in Resource.State if state != Resource.State.GONE]
-_LATE_SECONDS = 40  # past every leg's deadline: nobody who began it still waits for it
 _BATCH = 100
 
 
@@ -52,7 +51,7 @@ def forgotten_resume() -> int:
     due = Q(resources__next_at=None) | Q(resources__next_at__lte=now)
     moving = Q(resources__state__in=["planned", "creating", "unknown"], state=Session.State.OPEN)
     ending = Q(resources__state__in=["deleting", "stuck"], state=Session.State.CLOSING)
-    settled = now - timedelta(seconds=_LATE_SECONDS)
+    settled = now - timedelta(seconds=settings.MK0R_LATE)
     late = Session.objects.filter(due, moving | ending, created_at__lt=settled).order_by("created_at").distinct()
     # A session all of whose resources are gone has only to be closed.
     bare = Session.objects.filter(state=Session.State.CLOSING).exclude(resources__state__in=_ALIVE)

@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from channels.db import database_sync_to_async
+from django.conf import settings
 from procrastinate import JobContext, RetryStrategy
 from procrastinate.contrib.django import app
 from procrastinate.exceptions import ConnectorException, UniqueViolation
@@ -27,7 +28,6 @@ from sessions_app.process import sessions
 
 log = logging.getLogger(__name__)
 
-STALLED_SECONDS = 15.0  # three heartbeats missed: the worker is dead, its jobs go to another
 _TURN_ATTEMPTS = 4
 _RESTORE_ATTEMPTS = 3
 _SUSPECT_ATTEMPTS = 3  # of a job whose worker died each time
@@ -135,7 +135,7 @@ async def take_up(timestamp: int) -> None:  # noqa: ARG001 (given by the schedul
 async def recover_stalled(context: JobContext, timestamp: int) -> None:  # noqa: ARG001 (given by the scheduler)
     """Put back the jobs of workers that died; a job that may have killed several is put back later each time."""
     manager = context.app.job_manager
-    for job in await manager.get_stalled_jobs(seconds_since_heartbeat=STALLED_SECONDS):
+    for job in await manager.get_stalled_jobs(seconds_since_heartbeat=settings.MK0R_WORKER_SILENCE):
         log.warning("job.recovered task=%s id=%s attempts=%s", job.task_name, job.id, job.attempts)
         pause = 0.0 if job.attempts < _SUSPECT_ATTEMPTS else min(3600.0, 5.0 * 2.0 ** min(job.attempts, 10))
         try:

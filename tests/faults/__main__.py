@@ -40,6 +40,16 @@ def run_here(number: str, size: str) -> dict[str, object]:
     return {"experiment": number, "size": count, "seconds": round(time.monotonic() - began, 1), **figures}
 
 
+def _run_to_its_end(command: list[str]) -> int:
+    """Exit status of `command`. Ctrl-C reaches it too; it is given the time to clean up before it counts here."""
+    with subprocess.Popen(command) as process:
+        try:
+            return process.wait()
+        except KeyboardInterrupt:
+            process.wait()
+            raise
+
+
 def main() -> int:
     """0 when every chosen experiment held."""
     parser = argparse.ArgumentParser(prog="tests.faults", description="Fault experiments.")
@@ -57,9 +67,12 @@ def main() -> int:
     for number in chosen.numbers or known:
         print(f"== {number}: {importlib.import_module(known[number]).TITLE}", flush=True)
         command = [sys.executable, "-m", "tests.faults", "--here", "--size", chosen.size, number]
-        failed += subprocess.run(command, check=False).returncode != 0
+        failed += _run_to_its_end(command) != 0
     return 1 if failed else 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)

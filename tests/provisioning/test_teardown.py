@@ -191,3 +191,20 @@ async def test_a_session_that_never_made_anything_asks_no_vendor(begin: Any, row
     session = await begin()
     await end(session)
     assert await states(session) == {"gone"}
+
+
+async def test_i7_an_end_cut_between_two_steps_of_a_leg_goes_on_with_the_second(
+    vendor_settings: Any, begin: Any, rows: Any
+) -> None:
+    """The process died after it had proved the audience gone and before it came to the key."""
+    from provisioning import teardown
+
+    session = await begin()
+    await services.converge(session.pk)
+    await database_sync_to_async(services.request_teardown)(session)
+    audience = (await rows(session))["resend", "audience"]
+    await teardown.destroy(await database_sync_to_async(Resource.objects.select_related("session").get)(pk=audience.pk))
+    assert (await rows(session))["resend", "audience"].state == "gone"
+    await services.converge(session.pk)
+    assert await states(session) == {"gone"}
+    assert live(vendor_settings, session) == []

@@ -1,0 +1,29 @@
+"""F2: web and worker processes killed and stopped at random times and points, vendors misbehaving, thirty in flight.
+
+In a house of its own the product's time constants are what they are in production.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.faults.experiment import on_a_house
+from tests.faults.house import UNHURRIED, House
+from tests.faults.monkey import Monkey
+from tests.faults.storm import storm
+
+TITLE = "whatever is killed at random, the ledgers agree within 60 s of the last kill"
+SMALL, FULL = 16, 2000
+IN_FLIGHT = 30
+_KILLS_PER_SESSION = 1 / 20
+
+
+async def trial(house: House, size: int) -> dict[str, Any]:
+    """A storm of `size` sessions."""
+    monkey = Monkey(list(house.slots.values()))
+    outcome = await storm(house, in_flight=min(IN_FLIGHT, size // 2), monkey=monkey, sessions=size)
+    assert outcome.kills >= size * _KILLS_PER_SESSION, f"only {outcome.kills} kills in {size} sessions"
+    return outcome.demand()
+
+
+run = on_a_house(trial, **UNHURRIED)

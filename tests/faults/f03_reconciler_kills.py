@@ -1,0 +1,76 @@
+"""F3: whoever puts things right is killed too: workers, while jobs that converge, tear down or sweep are in hand.
+
+Web processes die often enough that most of the work is left to jobs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import random
+from typing import Any
+
+import psycopg
+
+from tests.faults.experiment import on_a_house
+from tests.faults.house import House
+from tests.faults.monkey import Monkey
+from tests.faults.storm import storm
+
+TITLE = "killing the worker that converges, tears down or sweeps loses nothing either"
+SMALL, FULL = 10, 500
+IN_FLIGHT = 20
+_KILLS_PER_SESSION = 1 / 10
+_IN_HAND = "select count(*) from procrastinate_jobs where status = 'doing' and task_name ~ 'converge|teardown|sweep'"
+_SWEEP_EVERY = 5.0
+# Has every job run now that sweeps vendors' inventories, whatever it is called.
+_SWEEP = """
+import time
+from procrastinate.contrib.django import app
+from procrastinate.exceptions import AlreadyEnqueued
+for name, task in app.tasks.items():
+    if name.startswith("provisioning") and "sweep" in name.rpartition(".")[2]:
+        try:
+            task.defer(timestamp=int(time.time()))
+        except AlreadyEnqueued:
+            pass
+"""
+
+
+async def trial(house: House, size: int) -> dict[str, Any]:
+    """A storm of `size` sessions, with kills that are aimed at jobs in hand."""
+    monkey = Monkey(house.of("web"), every=(0.8, 2.0), stops=0)
+    before = sum(slot.kills for slot in house.of("worker"))
+    in_flight = min(IN_FLIGHT, size // 2)
+    outcome = await storm(house, in_flight=in_flight, monkey=monkey, sessions=size, meanwhile=lambda: _aim(house))
+    aimed = sum(slot.kills for slot in house.of("worker")) - before
+    assert aimed >= size * _KILLS_PER_SESSION, f"only {aimed} workers were killed in {size} sessions"
+    return {"workers_killed": aimed, **outcome.demand()}
+
+
+async def _aim(house: House) -> None:
+    async with asyncio.TaskGroup() as group:
+        group.create_task(_shoot(house))
+        if importlib.util.find_spec("provisioning.sweep"):
+            group.create_task(_sweep(house))
+
+
+async def _shoot(house: House) -> None:
+    """Kill a worker whenever one has such a job in hand, after a moment that lets the job get somewhere."""
+    while True:
+        await asyncio.sleep(random.uniform(0.3, 2.0))
+        try:
+            ((in_hand,),) = await asyncio.to_thread(house.rows, _IN_HAND)
+        except psycopg.OperationalError:
+            continue
+        if in_hand:
+            random.choice(house.of("worker")).kill()
+
+
+async def _sweep(house: House) -> None:
+    while True:
+        await house.manage("shell", "--no-imports", "-c", _SWEEP)
+        await asyncio.sleep(_SWEEP_EVERY)
+
+
+run = on_a_house(trial)
