@@ -86,10 +86,10 @@ def made_of(row: Resource) -> Made:
     return Made(row.external_id, row.url, row.meta, held)
 
 
-def claim(row: Resource, *, settles: float = 30.0) -> Resource | None:
+def claim(row: Resource, *, settles: float = 0.0) -> Resource | None:
     """planned → creating under a new attempt; None when someone else was first. Only then may the call leave (I-2).
 
-    `settles` is how many seconds later, at the most, the vendor may still act upon that call.
+    `settles`: the call leaves at once, and in doubt shows after so many seconds what became of it. See `send`.
     """
     with _fenced(row, None, frozenset({State.PLANNED})) as current:
         if current is None:

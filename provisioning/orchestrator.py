@@ -35,6 +35,7 @@ T = TypeVar("T")
 CREATES = 3  # how often a create is tried before the leg fails
 SEARCHES = 3  # how often a search may fail before the leg does
 FINISHES = 4
+LOOK = 1.0  # seconds between looks for what a create that was not answered may still make
 PEEK = 3.0  # seconds between looks for something whose create has not answered
 LATE = 30.0  # seconds past its deadline that a leg is still waited for
 _DEFINITE = {Outcome.NOT_SENT, Outcome.LATER, Outcome.REJECTED, Outcome.CONFIG}
@@ -101,6 +102,7 @@ class Work:
         self._foreign = False  # the name is held by something that is not ours
         self.late: list[Made] = []  # made by an attempt that had been replaced when it came to be written down
         self._absent = False  # a search, or a request that never left, proves that nothing is there
+        self._answered = False  # our create was, though not so that we know what became of it
         self._certain = True  # no request of ours can still be acted upon by the vendor
         self._creates = self._failed_searches = self._failed_finishes = 0
         self._began = time.monotonic()
@@ -148,15 +150,15 @@ class Work:
             return await self._fail(error)
         await self._pause_until_due()
         self._point("before_claim")
-        claimed = await write(ledger.claim, self.row, settles=self.step.settles_within)
+        at_once = self.row.attempt == 0 or self._absent  # else an earlier attempt may have left something: look first
+        claimed = await write(ledger.claim, self.row, settles=self.step.settles_within if at_once else 0.0)
         if claimed is None:
             return None
         self.row, self._attempt = claimed, claimed.attempt
         self._point("after_claim")
         if self.row.external_id:
             await self._finish()
-        elif self.row.attempt == 1 or self._absent or await self._search():
-            # A later attempt looks first: an earlier one, perhaps of another process, may have left something.
+        elif at_once or (await self._search() and await write(ledger.send, self.row, self.step.settles_within)):
             await self._create()
         return None
 
@@ -201,6 +203,7 @@ class Work:
         self._error = error
         log.info("create_failed %s outcome=%s status=%s %s", self._who, error.outcome, error.status, error.detail)
         self._certain = self._certain and error.outcome in _DEFINITE
+        self._answered = error.wire is Wire.REPLIED
         if error.outcome in {Outcome.NOT_SENT, Outcome.LATER}:
             self._absent = True
             await self._again(max(error.retry_after or 0.0, backoff(self._creates)))
@@ -236,7 +239,11 @@ class Work:
         except VendorError as error:
             await self._after_search(error)
             return False
-        self._failed_searches, self._absent = 0, True
+        self._failed_searches = 0
+        if not mine and not self._answered and ledger.in_doubt(self.row):
+            await asyncio.sleep(LOOK)  # the vendor may be making it at this moment
+            return False
+        self._absent = True
         self._foreign = bool(found and not mine)
         return True
 

@@ -11,7 +11,6 @@ import logging
 import time
 
 from channels.db import database_sync_to_async
-from django.utils import timezone
 
 from provisioning import faults, ledger, words
 from provisioning.exceptions import ProvisioningError, VendorError
@@ -46,7 +45,7 @@ async def destroy(row: Resource) -> None:
         at_least = (error.retry_after or 0.0) if isinstance(error, VendorError) else 0.0
         await to_the_end(database_sync_to_async(ledger.undeleted)(row, told, at_least=at_least))
     else:
-        if not found and row.doubt_until is not None and row.doubt_until > timezone.now():
+        if not found and ledger.in_doubt(row):
             # Whoever asked for it died before the answer: the vendor may be making it at this moment (I-10).
             await to_the_end(database_sync_to_async(ledger.wait_out)(row))
             return

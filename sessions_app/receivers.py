@@ -15,8 +15,6 @@ from provisioning import signals
 from sessions_app import events, jobs
 
 ENV_UNWRITTEN = "The sandbox did not take the app's .env; it keeps the one it had. Your next prompt tries again."
-    "The sandbox did not take the app's .env; what it held before is unchanged. Your next prompt tries again."
-)
 
 
 @receiver(signals.resource_changed, dispatch_uid="sessions.resource_changed")

@@ -77,7 +77,7 @@ class Step(abc.ABC):
     without: ClassVar[str]  # what it means for the app when it is missing
     adoptable: ClassVar[bool] = True  # False: its secret is shown once, so one found again is deleted and made anew
     remote: ClassVar[bool] = True  # False: nothing exists at a vendor
-    settles_within: ClassVar[float] = 15.0  # seconds after which no request to create that left is acted upon any more
+    settles_within: ClassVar[float] = 4.0  # seconds after which a create that was sent shows in `find`, or never will
 
     @property
     @abc.abstractmethod

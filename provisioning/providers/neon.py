@@ -143,7 +143,7 @@ class Project(Step):
     thing: ClassVar[str] = "a database"
     without: ClassVar[str] = "The app works without a database: what is typed into it will not be kept."
 
-    settles_within: ClassVar[float] = 35.0
+    settles_within: ClassVar[float] = 10.0
 
     def __init__(self) -> None:
         self._api = _Api()

@@ -147,12 +147,15 @@ def test_a_dead_workers_job_goes_on_and_one_that_may_kill_workers_goes_on_later(
     assert (job.scheduled_at <= timezone.now()) is at_once
 
 
-def test_a_dead_workers_job_that_another_waits_behind_gives_way_to_it(session: Session) -> None:
-    """Putting it back would break the queueing lock, and the one that waits would wait for ever."""
-    _dead_worker_with(session, attempts=0)
+def test_a_dead_workers_job_that_another_waits_behind_gives_way_to_it(session: Session, ada: Any) -> None:
+    """Putting it back would break the queueing lock, and everything that waits would wait for ever."""
+    other = services.session_begin(ada.visitor)
+    for each in (session, other):
+        _dead_worker_with(each, attempts=0)
     jobs.converge_soon(session.pk)
     _recover()
     assert list(_jobs(session).values_list("status", flat=True)) == ["todo"]
+    assert list(_jobs(other).values_list("status", flat=True)) == ["todo"]
 
 
 def test_only_one_of_a_sessions_jobs_is_ever_fetched(session: Session) -> None:
