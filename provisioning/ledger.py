@@ -97,9 +97,27 @@ def claim(row: Resource, *, settles: float = 0.0) -> Resource | None:
         current.state, current.attempt = State.CREATING, current.attempt + 1
         current.started_at = current.started_at or timezone.now()
         current.settled_at, current.error, current.next_at = None, None, None
-        current.doubt_until = timezone.now() + timedelta(seconds=settles)
+        if settles:
+            current.doubt_until = timezone.now() + timedelta(seconds=settles)
         current.save(update_fields=["state", "attempt", "started_at", "settled_at", "error", "next_at", "doubt_until"])
     return current
+
+
+def send(row: Resource, settles: float) -> bool:
+    """Write down that the call leaves now: until it is answered, or `settles` seconds are over, not finding what it
+    makes proves nothing. False when the row moved on.
+    """
+    with _fenced(row, row.attempt, IN_FLIGHT) as current:
+        if current is None:
+            return False
+        current.doubt_until = timezone.now() + timedelta(seconds=settles)
+        current.save(update_fields=["doubt_until"])
+    return True
+
+
+def in_doubt(row: Resource) -> bool:
+    """Whether a call that was sent, and never answered, may still make something."""
+    return not row.external_id and row.doubt_until is not None and row.doubt_until > timezone.now()
 
 
 def take_over(row: Resource) -> Resource | None:
