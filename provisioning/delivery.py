@@ -14,7 +14,7 @@ import httpx
 from channels.db import database_sync_to_async
 from django.utils import timezone
 
-from provisioning import envfile, leases, ledger
+from provisioning import clock, envfile, leases, ledger
 from provisioning.exceptions import ProvisioningError, Unquotable
 from provisioning.models import Resource
 from provisioning.providers.registry import allow_database, connect_sandbox, preview_answers, step_for
@@ -46,7 +46,7 @@ def entries_of(session_id: UUID) -> dict[str, Secret]:
 def _entries_of_leg(rows: list[Resource]) -> dict[str, Secret]:
     """The names of one provider, all or none: an expired or unreadable secret takes the others with it (I-14)."""
     entries: dict[str, Secret] = {}
-    now = timezone.now()
+    now = clock.now()
     for row in rows:
         ends = row.session.expires_at  # a session that was extended takes its credentials along
         if any(one.revoked_at is not None or max(one.expires_at, ends) <= now for one in row.credentials.all()):

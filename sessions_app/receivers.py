@@ -14,7 +14,7 @@ from django.dispatch import receiver
 from provisioning import signals
 from sessions_app import events
 
-ENV_UNWRITTEN = "The sandbox did not take the app's .env; what it held before is unchanged. Your next prompt tries again."
+ENV_UNWRITTEN = "The sandbox did not take the app's .env and keeps the one it had. Your next prompt tries again."
 
 
 @receiver(signals.resource_changed, dispatch_uid="sessions.resource_changed")

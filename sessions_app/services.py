@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import hashlib
 import uuid
+from datetime import timedelta
 from uuid import UUID
 
+from django.conf import settings
 from django.db import IntegrityError, connection, transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
+from provisioning import clock
 from provisioning import services as provisioning
 from sessions_app import events
 from sessions_app.errors import Forbidden, NotFound
@@ -190,7 +193,11 @@ def _session_insert(owner: str, idempotency_key: str | None) -> Session:
         try:
             with transaction.atomic():
                 return Session.objects.create(
-                    id=session_id, slug=slug_for(session_id), visitor_hash=owner, idempotency_key=idempotency_key
+                    id=session_id,
+                    slug=slug_for(session_id),
+                    visitor_hash=owner,
+                    idempotency_key=idempotency_key,
+                    expires_at=clock.now() + timedelta(seconds=settings.MK0R_SESSION_TTL),
                 )
         except IntegrityError:
             if not Session.objects.filter(slug=slug_for(session_id)).exists():

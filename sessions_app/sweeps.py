@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from uuid import UUID
 
 from django.conf import settings
@@ -15,6 +15,7 @@ from procrastinate.contrib.django import app
 from procrastinate.contrib.django.models import ProcrastinateJob
 from procrastinate.exceptions import AlreadyEnqueued
 
+from provisioning import clock
 from provisioning.models import Resource
 from sessions_app.models import Event, Session
 from sessions_app.services import session_end
@@ -27,9 +28,9 @@ _LATE_SECONDS = 40  # past every leg's deadline: nobody who began it still waits
 _BATCH = 100
 
 
-def close_due(at: float) -> list[str]:
-    """End what is due at the time `at` (seconds since the epoch). Returns the slugs of the sessions that were ended."""
-    now = datetime.fromtimestamp(at, tz=UTC)
+def close_due() -> list[str]:
+    """End what is due by the database's clock. Returns the slugs of the sessions that were ended."""
+    now = clock.now()
     abandoned = Q(prompted_at=None, last_active_at__lt=now - timedelta(seconds=settings.MK0R_ABANDONED_TTL))
     due = Session.objects.filter(Q(expires_at__lt=now) | abandoned, state=Session.State.OPEN)[:_BATCH]
     ended = [session.slug for session in due if session_end(session)]

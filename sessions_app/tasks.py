@@ -104,9 +104,9 @@ async def teardown(session_id: str) -> None:
 
 @app.periodic(cron="* * * * *")
 @app.task(queue="sweep", name="sessions_app.tasks.close_expired", queueing_lock="close_expired")
-async def close_expired(timestamp: int) -> None:
+async def close_expired(timestamp: int) -> None:  # noqa: ARG001 (given by the scheduler)
     """End sessions past their time and those nobody prompted or looked at; take up teardowns whose job gave up."""
-    await database_sync_to_async(sweeps.close_due)(float(timestamp))
+    await database_sync_to_async(sweeps.close_due)()
     await database_sync_to_async(sweeps.teardowns_resume)()
 
 

@@ -71,7 +71,7 @@ def test_expired_and_abandoned_sessions_are_ended_and_others_are_left(ada: Any, 
     Session.objects.filter(pk=expired.pk).update(expires_at=timezone.now() - timedelta(seconds=1))
     Session.objects.filter(pk__in=[abandoned.pk, prompted.pk]).update(last_active_at=long_ago)
     Session.objects.filter(pk=prompted.pk).update(prompted_at=long_ago)
-    assert set(sweeps.close_due(timezone.now().timestamp())) == {expired.slug, abandoned.slug}
+    assert set(sweeps.close_due()) == {expired.slug, abandoned.slug}
     fresh.refresh_from_db()
     prompted.refresh_from_db()
     assert (fresh.state, prompted.state) == ("open", "open")
