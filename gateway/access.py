@@ -6,8 +6,8 @@ import base64
 import binascii
 
 from django.http import HttpRequest
-from django.utils import timezone
 
+from provisioning import clock
 from sessions_app.database import in_database
 from sessions_app.models import Session
 from sessions_app.tokens import resolve_gateway_token, resolve_session_key
@@ -44,6 +44,6 @@ def session_of_owner(token: str) -> Session | None:
     if not token or "\0" in token:
         return None
     session = resolve_gateway_token(token) or resolve_session_key(token)
-    if session is None or session.state != Session.State.OPEN or session.expires_at <= timezone.now():
+    if session is None or session.state != Session.State.OPEN or session.expires_at <= clock.now():
         return None
     return session

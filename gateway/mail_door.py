@@ -22,12 +22,12 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Sum
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 
 from gateway.access import bearer
 from gateway.clients import client
 from gateway.models import MailSend
+from provisioning import clock
 from provisioning.models import Credential, Resource
 from provisioning.secrets import Secret, fingerprint
 from sessions_app.database import in_database
@@ -175,7 +175,7 @@ def _admit(key: str) -> Session:
             resource__provider="resend",
             resource__state=Resource.State.READY,
             resource__session__state=Session.State.OPEN,
-            resource__session__expires_at__gt=timezone.now(),
+            resource__session__expires_at__gt=clock.now(),
         )
         .first()
     )

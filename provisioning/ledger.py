@@ -15,9 +15,8 @@ from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Q, QuerySet
-from django.utils import timezone
 
-from provisioning import alerts
+from provisioning import alerts, clock
 from provisioning.chips import fold, sandbox_state, visible
 from provisioning.models import Credential, Resource
 from provisioning.providers.base import Made, Order
@@ -95,10 +94,10 @@ def claim(row: Resource, *, settles: float = 0.0) -> Resource | None:
         if current is None:
             return None
         current.state, current.attempt = State.CREATING, current.attempt + 1
-        current.started_at = current.started_at or timezone.now()
+        current.started_at = current.started_at or clock.now()
         current.settled_at, current.error, current.next_at = None, None, None
         if settles:
-            current.doubt_until = timezone.now() + timedelta(seconds=settles)
+            current.doubt_until = clock.now() + timedelta(seconds=settles)
         current.save(update_fields=["state", "attempt", "started_at", "settled_at", "error", "next_at", "doubt_until"])
     return current
 
@@ -110,14 +109,14 @@ def send(row: Resource, settles: float) -> bool:
     with _fenced(row, row.attempt, IN_FLIGHT) as current:
         if current is None:
             return False
-        current.doubt_until = timezone.now() + timedelta(seconds=settles)
+        current.doubt_until = clock.now() + timedelta(seconds=settles)
         current.save(update_fields=["doubt_until"])
     return True
 
 
 def in_doubt(row: Resource) -> bool:
     """Whether a call that was sent, and never answered, may still make something."""
-    return not row.external_id and row.doubt_until is not None and row.doubt_until > timezone.now()
+    return not row.external_id and row.doubt_until is not None and row.doubt_until > clock.now()
 
 
 def take_over(row: Resource) -> Resource | None:
@@ -153,7 +152,7 @@ def replan(row: Resource, *, name: str = "", next_in: float = 0.0, certain: bool
             return False
         current.state, current.external_id, current.url, current.meta = State.PLANNED, "", "", _lasting(current)
         current.name = name or current.name
-        current.next_at = timezone.now() + timedelta(seconds=next_in) if next_in else None
+        current.next_at = clock.now() + timedelta(seconds=next_in) if next_in else None
         current.doubt_until = None if certain else current.doubt_until
         current.save(update_fields=["state", "external_id", "url", "meta", "name", "next_at", "doubt_until"])
         current.credentials.all().delete()
@@ -187,7 +186,7 @@ def renew(session_id: UUID, provider: str, *, most: int, within: timedelta) -> b
     After `most` renewals `within` that time the row is left for a person to retry: what is lost as soon as it is made
     would be made for ever.
     """
-    now, changed = timezone.now(), False
+    now, changed = clock.now(), False
     with changing(session_id, provider) as rows:
         for current in rows.values():
             if current.state != State.FAILED or (current.error or {}).get("reason") != "sandbox_lost":
@@ -214,7 +213,7 @@ def ready(row: Resource) -> bool:
     with _fenced(row, row.attempt, IN_FLIGHT) as current:
         if current is None or not current.external_id:
             return False
-        current.state, current.settled_at, current.error = State.READY, timezone.now(), None
+        current.state, current.settled_at, current.error = State.READY, clock.now(), None
         current.save(update_fields=["state", "settled_at", "error"])
     return True
 
@@ -226,7 +225,7 @@ def fail(
     with _fenced(row, row.attempt, states or IN_FLIGHT | {State.PLANNED}) as current:
         if current is None:
             return False
-        current.state, current.error, current.settled_at = State.FAILED, error, timezone.now()
+        current.state, current.error, current.settled_at = State.FAILED, error, clock.now()
         current.started_at = current.started_at or current.settled_at
         current.doubt_until = None if certain else current.doubt_until
         current.save(update_fields=["state", "error", "settled_at", "started_at", "doubt_until"])
@@ -241,7 +240,7 @@ def gone(row: Resource) -> bool:
     with _fenced(row, None, UNWANTED) as current:
         if current is None or current.external_id != row.external_id:
             return False
-        now = timezone.now()
+        now = clock.now()
         current.state, current.error, current.next_at = State.GONE, None, None
         current.deleted_at, current.verified_at = current.deleted_at or now, now
         current.save(update_fields=["state", "error", "next_at", "deleted_at", "verified_at"])
@@ -256,7 +255,7 @@ def forget(row: Resource, *, reason: str, by: str) -> bool:
         if current is None:
             return False
         current.state, current.error, current.next_at = State.GONE, None, None
-        current.forgotten_at, current.forgotten_reason, current.forgotten_by = timezone.now(), reason, by
+        current.forgotten_at, current.forgotten_reason, current.forgotten_by = clock.now(), reason, by
         current.save(update_fields=["state", "error", "next_at", "forgotten_at", "forgotten_reason", "forgotten_by"])
         wipe(current)
         alerts.clear(alerts.STUCK, _subject(current))
@@ -269,7 +268,7 @@ def lapsed(session_id: UUID) -> QuerySet[Credential]:
 
     Those of a session whose own time is up end with it.
     """
-    now = timezone.now()
+    now = clock.now()
     due = Q(resource__next_at=None) | Q(resource__next_at__lte=now)
     held = Credential.objects.filter(due, resource__session_id=session_id, resource__state=State.READY)
     return held.filter(revoked_at=None, expires_at__lte=now, resource__session__expires_at__gt=now)
@@ -286,7 +285,7 @@ def lapse(session_id: UUID, provider: str) -> bool:
     """
     with changing(session_id, provider):
         held = Credential.objects.filter(resource__session_id=session_id, resource__provider=provider, revoked_at=None)
-        lapsed_now = bool(held.update(expires_at=timezone.now()))
+        lapsed_now = bool(held.update(expires_at=clock.now()))
         if lapsed_now:
             work_wanted.send(Resource, session_id=session_id)
     return lapsed_now
@@ -297,7 +296,7 @@ def revoked(row: Resource, error: dict[str, Any]) -> bool:
     with _fenced(row, row.attempt, frozenset({State.READY})) as current:
         if current is None:
             return False
-        current.state, current.error, current.settled_at, current.next_at = State.FAILED, error, timezone.now(), None
+        current.state, current.error, current.settled_at, current.next_at = State.FAILED, error, clock.now(), None
         current.save(update_fields=["state", "error", "settled_at", "next_at"])
         wipe(current)
     return True
@@ -308,14 +307,14 @@ def unrevoked(row: Resource) -> bool:
     with _fenced(row, row.attempt, frozenset({State.READY})) as current:
         if current is None:
             return False
-        current.next_at = timezone.now() + timedelta(seconds=30 * random.uniform(0.5, 1.5))  # noqa: S311
+        current.next_at = clock.now() + timedelta(seconds=30 * random.uniform(0.5, 1.5))  # noqa: S311
         current.save(update_fields=["next_at"])
     return True
 
 
 def wipe(row: Resource) -> None:
     """Keep no secret of a resource any more: what is revoked leaves no ciphertext behind."""
-    row.credentials.filter(revoked_at=None).update(revoked_at=timezone.now(), ciphertext="", fingerprint="")
+    row.credentials.filter(revoked_at=None).update(revoked_at=clock.now(), ciphertext="", fingerprint="")
 
 
 def wait_out(row: Resource) -> bool:
@@ -337,7 +336,7 @@ def undeleted(row: Resource, error: dict[str, Any], *, at_least: float = 0.0) ->
         stuck = current.delete_attempts >= STUCK_AFTER
         pause = 10 * 2 ** (current.delete_attempts - 1) * random.uniform(0.5, 1.5)  # noqa: S311
         current.state, current.error = (State.STUCK if stuck else State.DELETING), error
-        current.next_at = timezone.now() + (HOURLY if stuck else timedelta(seconds=max(at_least, pause)))
+        current.next_at = clock.now() + (HOURLY if stuck else timedelta(seconds=max(at_least, pause)))
         current.save(update_fields=["state", "error", "delete_attempts", "next_at"])
         if stuck:
             alerts.raise_alert(alerts.STUCK, _subject(current), f"{current} cannot be deleted. {error['message']}")
@@ -350,7 +349,7 @@ def _subject(row: Resource) -> str:
 
 def is_due(row: Resource) -> bool:
     """Whether the row is to be destroyed, now."""
-    return row.state in UNWANTED and (row.next_at is None or row.next_at <= timezone.now())
+    return row.state in UNWANTED and (row.next_at is None or row.next_at <= clock.now())
 
 
 def needs_work(rows: list[Resource]) -> bool:

@@ -8,6 +8,7 @@ from typing import ClassVar
 from django.db import models
 from django.utils import timezone
 
+from provisioning import clock
 from provisioning.secrets import Lapsed, Secret, decrypt, encrypt, fingerprint
 
 
@@ -126,8 +127,8 @@ class Credential(models.Model):
 
     @property
     def lapsed(self) -> bool:
-        """Whether its lease is over: from then on nobody is given the value (I-14)."""
-        return self.revoked_at is not None or self.expires_at <= timezone.now()
+        """Whether its lease is over: from then on nobody is given the value (I-14). Synchronous database code."""
+        return self.revoked_at is not None or self.expires_at <= clock.now()
 
     @property
     def _identity(self) -> str:

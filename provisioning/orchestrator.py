@@ -240,7 +240,7 @@ class Work:
             await self._after_search(error)
             return False
         self._failed_searches = 0
-        if not mine and not self._answered and ledger.in_doubt(self.row):
+        if not mine and not self._answered and await write(ledger.in_doubt, self.row):
             await asyncio.sleep(LOOK)  # the vendor may be making it at this moment
             return False
         self._absent = True
@@ -344,7 +344,7 @@ async def give_up(session_id: UUID, provider: str) -> None:
         told: dict[str, Any] = words.explain(None, step_for(row.provider, row.kind), tries=0, seconds=0.0)
         if row.state in ledger.IN_FLIGHT | {State.PLANNED}:
             given_up = await write(ledger.fail, row, told)
-        elif ledger.is_due(row):
+        elif await write(ledger.is_due, row):
             given_up = await write(ledger.undeleted, row, told)
         else:
             continue

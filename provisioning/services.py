@@ -13,7 +13,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from provisioning import chips, delivery, envfile, ledger, orchestrator, words
+from provisioning import chips, clock, delivery, envfile, ledger, orchestrator, words
 from provisioning.converge import converge
 from provisioning.exceptions import NotConfigured, SandboxLost, VendorError
 from provisioning.models import Credential, Resource
@@ -63,7 +63,7 @@ class Owner(Protocol):
 
 def plan(session: Owner) -> None:
     """Write the intent row of every resource; PostHog's is ready at once. Runs in the caller's transaction."""
-    now = timezone.now()
+    now = clock.now()
     name = f"mk0r-{session.slug}"
     rows: dict[str, list[Resource]] = {provider: [] for provider in PROVIDERS}
     for step in STEPS:

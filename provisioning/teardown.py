@@ -30,7 +30,7 @@ _ROUNDS = 3
 
 async def destroy(row: Resource) -> None:
     """Take a deleting or stuck row to gone if it is due; never raises what a vendor can cause."""
-    if not ledger.is_due(row):
+    if not await database_sync_to_async(ledger.is_due)(row):
         return
     step = step_for(row.provider, row.kind)
     found = 0
@@ -45,7 +45,7 @@ async def destroy(row: Resource) -> None:
         at_least = (error.retry_after or 0.0) if isinstance(error, VendorError) else 0.0
         await to_the_end(database_sync_to_async(ledger.undeleted)(row, told, at_least=at_least))
     else:
-        if not found and ledger.in_doubt(row):
+        if not found and await database_sync_to_async(ledger.in_doubt)(row):
             # Whoever asked for it died before the answer: the vendor may be making it at this moment (I-10).
             await to_the_end(database_sync_to_async(ledger.wait_out)(row))
             return

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import uuid
+from datetime import timedelta
 from uuid import UUID
 
 from django.conf import settings
@@ -16,6 +17,7 @@ from django.db import IntegrityError, connection, transaction
 from django.db.models import Min, Q, QuerySet
 from django.utils import timezone
 
+from provisioning import clock
 from provisioning import services as provisioning
 from sessions_app import events, jobs
 from sessions_app.errors import Forbidden, NotFound
@@ -149,7 +151,7 @@ def _session_close(session: Session) -> None:
 
 def _put_off(session: Session) -> None:
     """Defer a job for the resource whose next try comes first, if one waits for its time."""
-    now = timezone.now()
+    now = clock.now()
     waiting = session.resources.filter(next_at__gt=now).exclude(state__in=("failed", "gone"))
     first = waiting.aggregate(first=Min("next_at"))["first"]
     if first is not None:
@@ -198,7 +200,11 @@ def _session_insert(owner: str, idempotency_key: str | None) -> Session:
         try:
             with transaction.atomic():
                 return Session.objects.create(
-                    id=session_id, slug=slug_for(session_id), visitor_hash=owner, idempotency_key=idempotency_key
+                    id=session_id,
+                    slug=slug_for(session_id),
+                    visitor_hash=owner,
+                    idempotency_key=idempotency_key,
+                    expires_at=clock.now() + timedelta(seconds=settings.MK0R_SESSION_TTL),
                 )
         except IntegrityError:
             if not Session.objects.filter(slug=slug_for(session_id)).exists():

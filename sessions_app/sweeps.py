@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from uuid import UUID
 
 from django.conf import settings
 from django.db.models import Q
 from django.utils import timezone
 
+from provisioning import clock
 from provisioning.models import Resource
 from sessions_app import jobs
 from sessions_app.models import Session
@@ -22,9 +23,9 @@ _ALIVE = [state for state in Resource.State if state != Resource.State.GONE]
 _BATCH = 100
 
 
-def close_due(at: float) -> list[str]:
-    """End what is due at the time `at` (seconds since the epoch). Returns the slugs of the sessions that were ended."""
-    now = datetime.fromtimestamp(at, tz=UTC)
+def close_due() -> list[str]:
+    """End what is due by the database's clock. Returns the slugs of the sessions that were ended."""
+    now = clock.now()
     abandoned = Q(prompted_at=None, last_active_at__lt=now - timedelta(seconds=settings.MK0R_ABANDONED_TTL))
     due = Session.objects.filter(Q(expires_at__lt=now) | abandoned, state=Session.State.OPEN).order_by("expires_at")
     ended = [session.slug for session in due[:_BATCH] if _end(session)]
@@ -47,7 +48,7 @@ def forgotten_resume() -> int:
 
     A job is deferred with every intent, so this finds what lost its job: one given up by hand, or deleted.
     """
-    now = timezone.now()
+    now = clock.now()
     due = Q(resources__next_at=None) | Q(resources__next_at__lte=now)
     moving = Q(resources__state__in=["planned", "creating", "unknown"], state=Session.State.OPEN)
     ending = Q(resources__state__in=["deleting", "stuck"], state=Session.State.CLOSING)

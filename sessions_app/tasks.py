@@ -105,9 +105,9 @@ def _session_and_version(session_id: str, number: int) -> tuple[Session, Version
 
 @app.periodic(cron="* * * * *")
 @app.task(queue="sweep", name="sessions_app.tasks.close_expired", queueing_lock="close_expired")
-async def close_expired(timestamp: int) -> None:
+async def close_expired(timestamp: int) -> None:  # noqa: ARG001 (given by the scheduler)
     """End sessions past their time and those nobody prompted or looked at."""
-    await database_sync_to_async(sweeps.close_due)(float(timestamp))
+    await database_sync_to_async(sweeps.close_due)()
 
 
 @app.periodic(cron="* * * * *")

@@ -13,8 +13,8 @@ import hmac
 import re
 
 from django.conf import settings
-from django.utils import timezone
 
+from provisioning import clock
 from sessions_app.models import Session
 
 _KEY_PREFIX, _GATEWAY_PREFIX = "mk0r_", "mk0rgw_"
@@ -56,6 +56,6 @@ def resolve_gateway_token(token: str) -> Session | None:
     The token's lease is the session's own: it is dead from then on, whoever is late in ending the session (I-12).
     """
     session = _find(token, _GATEWAY_PREFIX)
-    if session is None or session.state != Session.State.OPEN or session.expires_at <= timezone.now():
+    if session is None or session.state != Session.State.OPEN or session.expires_at <= clock.now():
         return None
     return session if hmac.compare_digest(token, gateway_token(session)) else None

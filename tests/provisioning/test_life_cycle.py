@@ -33,14 +33,11 @@ PROFILE = settings(
 @pytest.mark.slow
 @pytest.mark.timeout(0 if _ASKED else 300)
 @pytest.mark.usefixtures("without_sandbox", "transactional_db")
-def test_every_life_of_a_resource_ends_well(
-    vendor_settings: Any, settings: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_every_life_of_a_resource_ends_well(vendor_settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(orchestrator, "backoff", lambda tries: 0.01 * tries)
     monkeypatch.setattr(orchestrator, "PEEK", 0.1)
     monkeypatch.setattr(teardown, "QUICK_TRIES", 1)
     monkeypatch.setattr(teardown, "BUSY_PATIENCE", 0.4)
-    settings.LEG_DEADLINES = dict.fromkeys(("github", "resend", "neon"), 0.5)
 
     class ThisLife(LifeCycle):
         cloud = vendor_settings

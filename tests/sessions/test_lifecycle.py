@@ -70,7 +70,7 @@ def test_expired_and_abandoned_sessions_are_ended_and_others_are_left(ada: Any, 
     Session.objects.filter(pk=expired.pk).update(expires_at=timezone.now() - timedelta(seconds=1))
     Session.objects.filter(pk__in=[abandoned.pk, prompted.pk]).update(last_active_at=long_ago)
     Session.objects.filter(pk=prompted.pk).update(prompted_at=long_ago)
-    assert set(sweeps.close_due(timezone.now().timestamp())) == {expired.slug, abandoned.slug}
+    assert set(sweeps.close_due()) == {expired.slug, abandoned.slug}
     fresh.refresh_from_db()
     prompted.refresh_from_db()
     assert (fresh.state, prompted.state) == ("open", "open")
@@ -88,7 +88,7 @@ def test_a_session_that_cannot_be_ended_keeps_no_other_from_it(ada: Any, monkeyp
         return end(session)
 
     monkeypatch.setattr(sweeps, "session_end", broken)
-    assert sweeps.close_due(timezone.now().timestamp()) == [other.slug]
+    assert sweeps.close_due() == [other.slug]
 
 
 async def test_two_callers_join_one_task_and_a_request_meanwhile_runs_once_more(session: Session, backend: Any) -> None:

@@ -1,0 +1,57 @@
+"""A process whose clock is wrong does nothing that one whose clock is right would not do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import time_machine
+from channels.db import database_sync_to_async
+
+from provisioning import clock, services
+from sessions_app import sweeps, tokens
+from sessions_app.models import Session
+
+HOUR = timedelta(hours=1)
+pytestmark = pytest.mark.usefixtures("without_sandbox")
+
+
+@pytest.fixture(params=[HOUR, -HOUR], ids=["ahead", "behind"])
+def wrong_clock(request: pytest.FixtureRequest) -> Iterator[None]:
+    """This process's wall clock is an hour off, the database's and the vendors' are not."""
+    with time_machine.travel(datetime.now(UTC) + request.param):
+        yield
+
+
+async def test_i6_what_a_lost_reply_made_is_adopted_whatever_the_clock_says(
+    vendor_settings: Any, begin: Any, rows: Any, wrong_clock: None
+) -> None:
+    vendor_settings.set_faults([{"vendor": "neon", "operation": "create_project", "fault": "reset_after"}])
+    session = await begin()
+    await services.converge(session.pk)
+    made = vendor_settings.ledger(vendor="neon", name=f"mk0r-{session.slug}")
+    assert len(made) == 1
+    assert (await rows(session))["neon", "project"].external_id == made[0]["id"]
+    await database_sync_to_async(services.request_teardown)(session)
+    await services.converge(session.pk)
+    assert not vendor_settings.live(name=f"mk0r-{session.slug}")
+
+
+@pytest.mark.django_db
+def test_i12_a_lease_is_over_when_the_database_says_so(wrong_clock: None) -> None:
+    now = clock.now()
+    runs = Session.objects.create(slug="a" * 12, expires_at=now + timedelta(minutes=1), prompted_at=now)
+    over = Session.objects.create(slug="b" * 12, expires_at=now - timedelta(minutes=1), prompted_at=now)
+    assert tokens.resolve_gateway_token(tokens.gateway_token(runs)) == runs
+    assert tokens.resolve_gateway_token(tokens.gateway_token(over)) is None
+    assert sweeps.close_due() == [over.slug]
+
+
+@pytest.mark.django_db
+def test_i12_a_new_session_lives_as_long_as_it_should(wrong_clock: None, settings: Any) -> None:
+    from sessions_app.services import session_begin
+
+    left = session_begin(None).expires_at - clock.now()
+    assert abs(left - timedelta(seconds=settings.MK0R_SESSION_TTL)) < timedelta(seconds=60)
