@@ -15,6 +15,7 @@ import weakref
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from uuid import UUID
 
 import psycopg
 from django.db import connections
@@ -23,6 +24,11 @@ from provisioning.shielding import to_the_end
 
 log = logging.getLogger(__name__)
 _POLL = 0.25  # seconds between tries while another process holds the lease
+
+
+def leg(session_id: UUID, provider: str) -> str:
+    """The name of the lease without which nobody makes, adopts or destroys what that leg owns."""
+    return f"leg/{session_id}/{provider}"
 
 
 @dataclass

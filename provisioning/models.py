@@ -9,6 +9,9 @@ from django.db import models
 from django.utils import timezone
 
 from provisioning.secrets import Secret, decrypt, encrypt, fingerprint
+from provisioning.sweep_models import Ghost, Stray, SweepRun
+
+__all__ = ["Credential", "Ghost", "Provider", "Resource", "Stray", "SweepRun"]
 
 
 class Provider(models.TextChoices):

@@ -50,9 +50,14 @@ def deadline_of(provider: str) -> float:
     return float(settings.LEG_DEADLINES.get(provider, 15.0))
 
 
+def longest(step: Step) -> float:
+    """Seconds for which a row of that step is worked on at most."""
+    return deadline_of(step.provider) + (LATE_HERE.get(step.provider, LATE) if step.local else LATE)
+
+
 async def run_leg(session_id: UUID, provider: str) -> None:
     """Take every row of `provider` to rest, in order; a step that fails ends the leg. Waits for the leg's lease."""
-    async with leases.hold(f"leg/{session_id}/{provider}"):
+    async with leases.hold(leases.leg(session_id, provider)):
         for row in await write(ledger.rows_of, session_id, provider):
             if row.state in ledger.UNWANTED:
                 await teardown.destroy(row)
@@ -87,8 +92,7 @@ class Work:
         self._absent = False  # a search, or a request that never left, proves that nothing is there
         self._creates = self._failed_searches = self._failed_finishes = 0
         self._began = time.monotonic()
-        late = LATE_HERE.get(row.provider, LATE) if self.step.local else LATE
-        self._limit = deadline_of(row.provider) + late
+        self._limit = longest(self.step)
 
     async def settle(self) -> None:
         """Return once the row is ready, failed, or wanted no more. Raises nothing a vendor can cause."""

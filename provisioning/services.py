@@ -88,7 +88,7 @@ def retry(session: Owner, provider: str) -> bool:
         for row in rows.values():
             if row.state != State.FAILED:
                 continue
-            lost = row.error and row.error.get("reason") == "sandbox_lost"
+            lost = row.error and row.error.get("reason") in {"sandbox_lost", "lost"}
             ledger.replan_failed(row, {} if lost else None)
             changed = True
     return changed

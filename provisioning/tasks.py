@@ -7,10 +7,11 @@ from datetime import timedelta
 from uuid import UUID
 
 from channels.db import database_sync_to_async
+from django.conf import settings
 from django.utils import timezone
 from procrastinate.contrib.django import app
 
-from provisioning import ledger
+from provisioning import ledger, sweep
 from provisioning.converge import converge
 from provisioning.models import Resource
 
@@ -40,3 +41,19 @@ def forgotten() -> list[UUID]:
     waiting = set(stuck_behind.values_list("session_id", "provider"))
     found = [row.session_id for row in rows.order_by("created_at") if (row.session_id, row.provider) not in waiting]
     return list(dict.fromkeys(found))[:_BATCH]
+
+
+# Looked at more often than it is done: how often it is done is a setting, and a missed tick delays it by one only.
+_SWEEP_TICK = "* * * * *" if settings.MK0R_SWEEP_SECONDS >= 60 else "* * * * * */5"
+
+
+@app.periodic(cron=_SWEEP_TICK)
+@app.task(
+    queue="sweep",
+    name="provisioning.tasks.sweep_inventories",
+    queueing_lock="sweep_inventories",
+    lock="sweep_inventories",
+)
+async def sweep_inventories(timestamp: int) -> None:  # noqa: ARG001 (given by the scheduler)
+    """Hold every vendor's inventory against the ledger when that is due."""
+    await sweep.run_due()
