@@ -183,11 +183,11 @@ def missing(step: Step, listed: frozenset[str], began: datetime) -> tuple[list[R
 def sight_ghost(row: Resource, now: datetime) -> Ghost:
     """Write down that a vendor no longer has what the row says it has."""
     ghost, _ = Ghost.objects.get_or_create(
-        resource=row, defaults={"external_id": row.external_id, "first_seen": now, "last_seen": now}
+        resource_id=row.pk, defaults={"external_id": row.external_id, "first_seen": now, "last_seen": now}
     )
     if ghost.external_id != row.external_id:  # another thing of the same row
         ghost.external_id, ghost.first_seen, ghost.approved_at = row.external_id, now, None
-    ghost.last_seen = now
+    ghost.resource, ghost.last_seen = row, now
     ghost.save()
     return ghost
 
