@@ -84,6 +84,7 @@ async def _vendor(provider: str, now: datetime, *, dry: bool) -> Report:
             await _sweep_vendor(provider, report, now, dry=dry)
     except NotConfigured as error:
         report.trouble.append(str(error))
+        return report  # a vendor this installation does without is nothing to log every time
     except TimeoutError:
         report.trouble.append(f"not through within {VENDOR_SECONDS:g} s")
     except Exception:  # the task's boundary: a fault of our own must not end the other vendors' sweep

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 
 class SweepRun(models.Model):
-    """One look at every vendor's inventory. Its time proves that this ledger was alive then, so none is ever removed."""
+    """One look at every vendor's inventory. Its time proves that this ledger was alive then: none is ever removed."""
 
     class State(models.TextChoices):
         RUNNING = "running"  # or cut short: a run that died stays so, and its time counts all the same
