@@ -47,8 +47,7 @@ class Command(BaseCommand):
             self._approve(options["approve"], quiet=options["json"])
         run = asyncio.run(_sweep(dry=options["dry_run"]))
         if options["json"]:
-            told = {"run": run.pk, "state": run.state, "dry": run.dry, "reason": run.reason, "vendors": run.report}
-            self.stdout.write(json.dumps(told))
+            self.stdout.write(json.dumps(_told(run)))
         else:
             self._print(run)
         if run.state == SweepRun.State.ASKING:
@@ -92,6 +91,23 @@ class Command(BaseCommand):
         for ghost in ghosts:
             self.stdout.write(f"  give up {ghost.resource} ({ghost.external_id})?")
         self.stdout.write(f"If that is right: manage.py sweep --approve {run.pk}")
+
+
+def _told(run: SweepRun) -> dict[str, Any]:
+    strays, ghosts = sweep_rows.asked_about(run)
+    asked = [
+        {"provider": one.provider, "kind": one.kind, "name": one.name, "external_id": one.external_id, "why": one.why}
+        for one in strays
+    ]
+    lost = [{"resource": str(one.resource), "external_id": one.external_id} for one in ghosts]
+    return {
+        "run": run.pk,
+        "state": run.state,
+        "dry": run.dry,
+        "reason": run.reason,
+        "vendors": run.report,
+        "asked": {"strays": asked, "ghosts": lost},
+    }
 
 
 async def _sweep(*, dry: bool) -> SweepRun:
