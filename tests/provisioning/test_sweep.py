@@ -20,7 +20,7 @@ from django.core.management import CommandError
 from django.db import connection
 from django.utils import timezone
 
-from provisioning import envfile, ghosts, leases, ledger, services, sweep, sweep_rows, sweep_rules
+from provisioning import envfile, faults, ghosts, leases, ledger, services, sweep, sweep_rows, sweep_rules
 from provisioning.models import Credential, Resource
 from provisioning.providers.base import Made, Order, Step
 from provisioning.providers.registry import step_for
@@ -503,6 +503,33 @@ async def test_i9_one_deletion_that_fails_stops_no_other_and_is_tried_again(
     vendors.clear_faults()
     await at(timezone.now() + timedelta(minutes=18))
     assert alive(vendors, audience) == set()
+
+
+@pytest.fixture
+def _disarmed() -> Iterator[None]:
+    yield
+    faults.arm("")
+
+
+@pytest.mark.usefixtures("_disarmed")
+@pytest.mark.parametrize("where", faults.SWEEP_POINTS)
+async def test_a_sweep_that_is_cut_anywhere_is_taken_up_by_the_next(
+    vendors: Any, begin: Any, rows: Any, watching: None, where: str
+) -> None:
+    session = await begin()
+    await services.converge(session.pk)
+    owned = mine(vendors, session)
+    late = await extra((await rows(session))[AUDIENCE])
+    faults.arm(f"sweep.{where}=raise")
+    _, second = await twice()
+    assert second["deleted"] == 0
+    assert "mk0r itself failed" in second["run"].report["resend"]["trouble"][0]
+    faults.arm("")
+    await at(timezone.now() + timedelta(minutes=18))
+    third = await at(timezone.now() + timedelta(minutes=22))
+    assert (third["unknown"], third["state"]) == (0, "done")
+    assert not alive(vendors, late)
+    assert mine(vendors, session) == owned
 
 
 @pytest.mark.parametrize("which", [AUDIENCE, KEY, PROJECT, ("github", "repository")], ids="-".join)
