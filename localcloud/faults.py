@@ -6,6 +6,7 @@ A handler says which operation it is with `@operation("neon", "create_project")`
 |---|---|---|
 | `latency` | the right answer, `seconds` later | yes |
 | `status:<code>` | the vendor's own error body with that status; `seconds` becomes `Retry-After` | no |
+| `late` | silence, and after `seconds` (30 unless told) the right answer | yes, then, even if the client has left |
 | `hang` | silence for `seconds` (300 unless told), then a closed connection | no |
 | `reset_before` | TCP reset | no |
 | `reset_after` | TCP reset | yes, the reply is lost |
@@ -36,9 +37,10 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 ErrorBody = Callable[[int, str], web.Response]
 Decorated = TypeVar("Decorated", bound=Callable[..., Awaitable[web.StreamResponse]])
 
-KINDS = ("latency", "hang", "reset_before", "reset_after", "garbage", "truncate", "slow_drip", "flood")
+KINDS = ("latency", "late", "hang", "reset_before", "reset_after", "garbage", "truncate", "slow_drip", "flood")
 GARBAGE = b"<!doctype html><html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gateway</h1>"
 HANG_SECONDS = 300.0
+LATE_SECONDS = 30.0
 FLOOD_BYTES = 100 * 1024 * 1024
 UNDECLARED = ("", "")
 STREAMED = {("anthropic", "create_message")}  # nothing is made: a misbehaving answer need not be computed
@@ -148,6 +150,8 @@ class Faults:
             return _status(int(fault.fault.removeprefix("status:")), fault, error_body)
         if fault.fault == "reset_before":
             return _reset(request)
+        if fault.fault == "late":
+            return await self._late(request, fault, handler)
         if fault.fault == "hang":
             await self._hold(request, HANG_SECONDS if fault.seconds is None else fault.seconds)
             return _reset(request)
@@ -178,6 +182,16 @@ class Faults:
             if not await self._hold(request, 1.0 if fault.seconds is None else fault.seconds):
                 return _reset(request, stream)
         return stream
+
+    async def _late(self, request: web.Request, fault: Fault, handler: Handler) -> web.StreamResponse:
+        """Do what was asked long after it was asked, whether or not somebody still waits for the answer."""
+        await request.read()  # it cannot be read any more once the client has left
+        try:
+            async with asyncio.timeout(LATE_SECONDS if fault.seconds is None else fault.seconds):
+                await self._stopping.wait()
+        except TimeoutError:
+            return await handler(request)
+        return _reset(request)
 
     async def _hold(self, request: web.Request, seconds: float) -> bool:
         """Wait; False when the client left or the process is stopping before the time was up."""

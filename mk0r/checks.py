@@ -37,4 +37,8 @@ def settings_fit(**_: Any) -> list[CheckMessage]:
         for name in _NO_LESS_THAN_ZERO
         if not math.isfinite(value := getattr(settings, name)) or value < 0
     ]
+    if not (math.isfinite(settings.MK0R_SWEEP_SECONDS) and settings.MK0R_SWEEP_SECONDS >= 1):
+        problems.append("MK0R_SWEEP_SECONDS must be a number of seconds from 1 on.")
+    if not (math.isfinite(settings.MK0R_SWEEP_GRACE) and settings.MK0R_SWEEP_GRACE >= 0):
+        problems.append("MK0R_SWEEP_GRACE must be a number of seconds from 0 on.")
     return [Error(problem, id=f"mk0r.E{number:03}") for number, problem in enumerate(problems, 1)]

@@ -42,6 +42,8 @@ MK0R_ALLOW_UNISOLATED = env.bool("MK0R_ALLOW_UNISOLATED", default=False)  # a re
 MK0R_AGENT_RETRIES = env.int("MK0R_AGENT_RETRIES", default=8)  # of a call to the model, with a growing pause between
 MK0R_MODEL_SILENCE = env.float("MK0R_MODEL_SILENCE", default=120)  # seconds until the model's answer has to begin
 MK0R_ALERT_URL = env.str("MK0R_ALERT_URL", default="")  # takes every alert as JSON by POST
+MK0R_SWEEP_SECONDS = env.float("MK0R_SWEEP_SECONDS", default=300)  # between two looks at the vendors' inventories
+MK0R_SWEEP_GRACE = env.float("MK0R_SWEEP_GRACE", default=600)  # seconds; what is younger is not swept
 MK0R_MAIL_LIMIT = env.int("MK0R_MAIL_LIMIT", default=200)  # recipients per session, in all
 # How soon what a dead process left is taken up. Shorter means more looking; each is in seconds.
 MK0R_WORKER_SILENCE = env.float("MK0R_WORKER_SILENCE", default=15)  # three heartbeats missed: its jobs go to another

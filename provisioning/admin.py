@@ -15,7 +15,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
 from provisioning import ledger, services
-from provisioning.models import Alert, Credential, Resource
+from provisioning.models import Alert, Credential, Ghost, Resource, Stray, SweepRun
 
 
 class Reason(forms.Form):
@@ -147,3 +147,34 @@ class CredentialAdmin(ReadOnly):
     def value(self, credential: Credential) -> str:
         """Dots, as many for every value; or that it was wiped."""
         return "•••" if credential.ciphertext else "wiped"
+
+
+@admin.register(SweepRun)
+class SweepRunAdmin(ReadOnly):
+    """Every look at the vendors' inventories, and what it asked."""
+
+    list_display = ("id", "started_at", "ended_at", "state", "dry", "by_hand", "reason", "approved_at", "approved_by")
+    list_filter = ("state", "dry", "by_hand")
+    show_full_result_count = False
+    list_per_page = 50
+
+
+@admin.register(Stray)
+class StrayAdmin(ReadOnly):
+    """Things at vendors that bear our name and that no row owned when they were last seen."""
+
+    list_display = ("provider", "kind", "name", "made_at", "sightings", "last_seen", "why", "cleared_at", "deleted_at")
+    list_filter = ("provider", "kind", ("deleted_at", admin.EmptyFieldListFilter))
+    search_fields = ("name", "external_id")
+    show_full_result_count = False
+    list_per_page = 50
+
+
+@admin.register(Ghost)
+class GhostAdmin(ReadOnly):
+    """Rows whose thing is gone, until they are repaired."""
+
+    list_display = ("resource", "external_id", "first_seen", "last_seen", "approved_at")
+    list_select_related = ("resource",)
+    show_full_result_count = False
+    list_per_page = 50

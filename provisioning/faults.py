@@ -37,6 +37,7 @@ CREATE_POINTS = (
     "after_ready",
 )
 DELETE_POINTS = ("before_delete", "after_delete", "before_gone", "after_gone")
+SWEEP_POINTS = ("after_list", "before_delete", "after_delete")  # whole names: `sweep.after_list`
 
 
 class Fault(Exception):

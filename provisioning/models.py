@@ -10,6 +10,9 @@ from django.utils import timezone
 
 from provisioning import clock
 from provisioning.secrets import Lapsed, Secret, decrypt, encrypt, fingerprint
+from provisioning.sweep_models import Ghost, Stray, SweepRun
+
+__all__ = ["Alert", "Credential", "Ghost", "Provider", "Resource", "Stray", "SweepRun"]
 
 
 class Provider(models.TextChoices):

@@ -52,6 +52,11 @@ def deadline_of(provider: str) -> float:
     return float(settings.LEG_DEADLINES.get(provider, 15.0))
 
 
+def longest(step: Step) -> float:
+    """Seconds for which a row of that step is worked on at most."""
+    return deadline_of(step.provider) + (LATE_HERE.get(step.provider, LATE) if step.local else LATE)
+
+
 async def run_leg(session_id: UUID, provider: str) -> None:
     """Take every row of `provider` to rest, in order; a step that fails ends the leg. Waits for the leg's lease."""
     works: list[Work] = []
@@ -106,8 +111,7 @@ class Work:
         self._certain = True  # no request of ours can still be acted upon by the vendor
         self._creates = self._failed_searches = self._failed_finishes = 0
         self._began = time.monotonic()
-        late = LATE_HERE.get(row.provider, LATE) if self.step.local else LATE
-        self._limit = deadline_of(row.provider) + late
+        self._limit = longest(self.step)
 
     async def settle(self) -> None:
         """Return once the row is ready, failed, or wanted no more. Raises nothing a vendor can cause."""

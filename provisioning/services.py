@@ -47,7 +47,7 @@ State = Resource.State
 _SHORTEST_SECRET = 8  # characters; anything shorter would be redacted out of ordinary words
 _PATIENCE = 330.0  # seconds a caller is made to wait for a sandbox that is still being made
 _CONNECTS = 3
-_MOOT = {"sandbox_lost", "revoked"}  # what the row knew of the thing is of no use any more: look for it by name
+_MOOT = {"sandbox_lost", "lost", "revoked"}  # what the row knew of the thing is of no use any more: look for it by name
 _RENEWALS, _RENEWALS_WITHIN = 5, timedelta(minutes=10)
 
 

@@ -10,7 +10,7 @@ from django.utils import timezone
 from procrastinate import RetryStrategy
 from procrastinate.contrib.django import app
 
-from provisioning import http
+from provisioning import http, sweep
 from provisioning.models import Alert
 
 log = logging.getLogger(__name__)
@@ -38,3 +38,19 @@ async def tell_alert(alert_id: int) -> None:
     if not 200 <= reply.status < 300:
         raise NotTold(f"status {reply.status}")
     await database_sync_to_async(Alert.objects.filter(pk=alert_id).update)(told_at=timezone.now())
+
+
+# Looked at more often than it is done: how often it is done is a setting, and a missed tick delays it by one only.
+_SWEEP_TICK = "* * * * *" if settings.MK0R_SWEEP_SECONDS >= 60 else "* * * * * */5"
+
+
+@app.periodic(cron=_SWEEP_TICK)
+@app.task(
+    queue="sweep",
+    name="provisioning.tasks.sweep_inventories",
+    queueing_lock="sweep_inventories",
+    lock="sweep_inventories",
+)
+async def sweep_inventories(timestamp: int) -> None:  # noqa: ARG001 (given by the scheduler)
+    """Hold every vendor's inventory against the ledger when that is due."""
+    await sweep.run_due()

@@ -30,6 +30,7 @@ REASONS = frozenset(
         "name_taken",
         "sandbox_lost",
         "revoked",
+        "lost",
         "internal",
     }
 )
@@ -63,6 +64,17 @@ def lost(step: Step) -> dict[str, Any]:
         "message": f"{step.label} no longer has the sandbox. {step.without}",
         "retryable": True,
         "next": "A fresh one is made by itself when you come back; press Retry if it does not come.",
+        "reference": secrets.token_hex(3),
+    }
+
+
+def vanished(step: Step) -> dict[str, Any]:
+    """The error of a thing that was ready and that its vendor no longer has, though mk0r did not delete it."""
+    return {
+        "reason": "lost",
+        "message": f"{step.label} no longer has the {step.thing.split(' ', 1)[1]} of this app. {step.without}",
+        "retryable": True,
+        "next": "Press Retry to have a new one made; what the old one held is gone with it.",
         "reference": secrets.token_hex(3),
     }
 

@@ -186,6 +186,8 @@ class GitHub:
         owner = None
         if login is None:
             self._caller(request)
+            if "organization_member" not in request.query.get("affiliation", "organization_member"):
+                owner = self._cloud.github_owner
         elif (owner := self._repositories.owner(login)) is None:
             raise bodies.not_found()
         found = [

@@ -11,14 +11,14 @@ import ipaddress
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, ClassVar, TypeVar
 from urllib.parse import urlsplit
 
 import pydantic
 from pydantic import StringConstraints
 
-from provisioning import http
+from provisioning import http, names
 from provisioning.exceptions import NotConfigured, VendorError
 from provisioning.outcome import Hint, Outcome, Seen, Verb, classify, retry_after
 from provisioning.secrets import Secret
@@ -27,6 +27,7 @@ from provisioning.secrets import Secret
 Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,100}$")]
 Model = TypeVar("Model", bound=pydantic.BaseModel)
 CLOCK_SKEW = timedelta(minutes=10)
+NAME_PREFIX = names.PREFIX
 
 
 class Nothing(pydantic.BaseModel):
@@ -56,11 +57,16 @@ class Made:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Something that bears our name at a vendor, as its inventory shows it."""
+    """Something that bears our name at a vendor, as its inventory shows it. `meta` is what `destroy` needs to know."""
 
     external_id: str
-    created_at: datetime | None = None
+    created_at: datetime | None = None  # None: the vendor does not say, or not readably
     meta: Mapping[str, Any] = field(default_factory=dict)
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        if self.created_at is not None and self.created_at.tzinfo is None:
+            object.__setattr__(self, "created_at", self.created_at.replace(tzinfo=UTC))
 
     def belongs_to(self, order: Order) -> bool:
         """Whether it can have come from `order`: nothing made before the intent did."""
@@ -101,6 +107,15 @@ class Step(abc.ABC):
         """Everything at the vendor that bears the order's name, exactly, oldest first."""
         return []
 
+    async def inventory(self) -> list[Found]:
+        """Everything of this kind in the account whose name begins with `mk0r-`, each once, whoever made it.
+
+        Raises:
+            VendorError: the list cannot be had, or may not be whole; what is not on a list that is returned, is not
+                there.
+        """
+        raise NotImplementedError
+
     async def adopt(self, order: Order, found: Found) -> Made:
         """Take over what an earlier attempt made, with its secrets."""
         raise NotImplementedError
@@ -139,6 +154,11 @@ def require(setting: str, value: str) -> str:
     if not value:
         raise NotConfigured(setting)
     return value
+
+
+def partial(operation: str, why: str) -> VendorError:
+    """The error of a list that ends before its end: nothing can be concluded from what is not on it."""
+    return VendorError(operation, Outcome.AMBIGUOUS, verb=Verb.READ, status=200, detail=f"partial: {why}")
 
 
 class Api(abc.ABC):

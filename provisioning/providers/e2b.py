@@ -26,11 +26,12 @@ from provisioning import http
 from provisioning.exceptions import SandboxLost, VendorError
 from provisioning.outcome import Outcome, Seen, Verb, Wire, classify
 from provisioning.providers import e2b_cap
-from provisioning.providers.base import Found, Made, Order, Step, is_loopback, require
+from provisioning.providers.base import NAME_PREFIX, Found, Made, Order, Step, is_loopback, partial, require
 from provisioning.secrets import Secret
 
 PREVIEW_PORT = 5173
 MAX_LIFETIME = 3600  # seconds; the smallest plan's limit
+_PAGE, _MAX_PAGES = 100, 200
 _SANDBOX_ID = re.compile(r"[a-z0-9]{1,64}\Z")
 _DOMAIN = re.compile(r"[A-Za-z0-9.-]{1,200}(:[0-9]{1,5})?\Z")
 _REGISTRY_HOSTS = ("registry.npmjs.org",)
@@ -185,11 +186,28 @@ class Sandbox(Step):
             pages = e2b.AsyncSandbox.list(query=query, limit=100, **_connection(10))
             while pages.has_next and len(found) < 1000:
                 found += [
-                    Found(one.sandbox_id, one.started_at)
+                    Found(one.sandbox_id, one.started_at, name=order.name)
                     for one in await pages.next_items()
                     if one.metadata.get("mk0r") == order.name and _SANDBOX_ID.match(one.sandbox_id)
                 ]
         return sorted(found, key=lambda one: one.created_at.timestamp() if one.created_at else 0.0)
+
+    async def inventory(self) -> list[Found]:
+        """The filter on metadata wants a value, so everything is listed, asleep or awake, and looked through here."""
+        found: dict[str, Found] = {}
+        query = e2b.SandboxQuery(state=[e2b.SandboxState.RUNNING, e2b.SandboxState.PAUSED])
+        pages = e2b.AsyncSandbox.list(query=query, limit=_PAGE, **_connection(10))
+        for _ in range(_MAX_PAGES):
+            async with _spoken(Verb.READ, "list_sandboxes", 10):
+                for one in await pages.next_items():
+                    name = one.metadata.get("mk0r", "")
+                    if name.startswith(NAME_PREFIX):
+                        if not _SANDBOX_ID.match(one.sandbox_id):
+                            raise ValueError("sandbox id")
+                        found[one.sandbox_id] = Found(one.sandbox_id, one.started_at, name=name)
+            if not pages.has_next:
+                return list(found.values())
+        raise partial("list_sandboxes", f"more than {_MAX_PAGES} pages")
 
     async def adopt(self, order: Order, found: Found) -> Made:
         try:

@@ -17,11 +17,25 @@ from pydantic import StringConstraints
 
 from provisioning.exceptions import VendorError
 from provisioning.outcome import Hint, Outcome, Verb
-from provisioning.providers.base import Api, Found, Made, Nothing, Order, Step, gone_is_fine, require, text_of
+from provisioning.providers.base import (
+    NAME_PREFIX,
+    Api,
+    Found,
+    Made,
+    Nothing,
+    Order,
+    Step,
+    gone_is_fine,
+    partial,
+    require,
+    text_of,
+)
 from provisioning.secrets import Secret
 
 FullName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{1,39}/[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}$")]
 Login = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{1,39}$")]
+_FULL_NAME: pydantic.TypeAdapter[str] = pydantic.TypeAdapter(FullName)
+_PAGE, _MAX_PAGES = 100, 200
 WebUrl = Annotated[str, StringConstraints(pattern=r"^https?://[!-~]{1,400}$")]
 
 
@@ -30,6 +44,18 @@ class _Repository(pydantic.BaseModel):
     html_url: WebUrl
     private: Literal[True]  # a public one would be a leak, so it is not what we asked for
     created_at: datetime | None = None
+
+
+class _Listed(pydantic.BaseModel):
+    """One line of a list of repositories: most may be anybody's, of any name."""
+
+    name: str
+    full_name: str
+    created_at: datetime | None = None
+
+
+class _Page(pydantic.RootModel[list[_Listed]]):
+    """The lists are bare arrays."""
 
 
 class _User(pydantic.BaseModel):
@@ -104,7 +130,28 @@ class Repository(Step):
             if error.outcome is Outcome.GONE:
                 return []
             raise
-        return [Found(one.full_name, one.created_at, {"html_url": one.html_url})]
+        return [Found(one.full_name, one.created_at, {"html_url": one.html_url}, order.name)]
+
+    async def inventory(self) -> list[Found]:
+        """Newest first, so that what is made meanwhile shifts no older one past the page it is looked for on.
+
+        A page may hold fewer than were asked for: only an empty one is the end.
+        """
+        owner = settings.GITHUB_OWNER
+        path = f"/orgs/{owner}/repos" if owner else "/user/repos"
+        params = {"sort": "created", "direction": "desc", "per_page": str(_PAGE)}
+        params |= {"type": "all"} if owner else {"affiliation": "owner"}
+        found: dict[str, Found] = {}
+        for page in range(1, _MAX_PAGES + 1):
+            listed = await self._api.call(
+                Verb.READ, "list_repositories", "GET", path, _Page, params=params | {"page": str(page)}
+            )
+            if not listed.root:
+                return list(found.values())
+            for one in listed.root:
+                if one.name.startswith(NAME_PREFIX):
+                    found[one.full_name] = Found(_checked(one.full_name), one.created_at, name=one.name)
+        raise partial("list_repositories", f"more than {_MAX_PAGES} pages")
 
     async def adopt(self, order: Order, found: Found) -> Made:  # noqa: ARG002 - the contract's shape
         return Made(found.external_id, found.meta["html_url"])
@@ -134,3 +181,13 @@ class Repository(Step):
 
     def _made(self, repository: _Repository) -> Made:
         return Made(repository.full_name, repository.html_url)
+
+
+def _checked(full_name: str) -> str:
+    """A name that may stand in a path; raises `VendorError`."""
+    try:
+        return _FULL_NAME.validate_python(full_name)
+    except pydantic.ValidationError as error:
+        raise VendorError(
+            "list_repositories", Outcome.AMBIGUOUS, verb=Verb.READ, status=200, detail="unreadable: full_name"
+        ) from error

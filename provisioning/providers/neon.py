@@ -20,7 +20,19 @@ from django.conf import settings
 
 from provisioning.exceptions import VendorError
 from provisioning.outcome import Hint, Outcome, Verb, Wire
-from provisioning.providers.base import Api, Found, Identifier, Made, Nothing, Order, Step, gone_is_fine, require
+from provisioning.providers.base import (
+    NAME_PREFIX,
+    Api,
+    Found,
+    Identifier,
+    Made,
+    Nothing,
+    Order,
+    Step,
+    gone_is_fine,
+    partial,
+    require,
+)
 from provisioning.secrets import Secret
 
 DATABASE = "neondb"
@@ -37,6 +49,7 @@ _PRINTABLE = re.compile(r"[!-~]{1,1000}\Z")
 _HOST = re.compile(r"[A-Za-z0-9.-]{1,253}\Z")
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,63}\Z")
 _PASSWORD = re.compile(r"[A-Za-z0-9_.~!@#%^*+=:,/?-]{1,200}\Z")  # what `.env` can carry for every reader
+_PAGE, _MAX_PAGES = 400, 100
 _QUERY = {"sslmode", "channel_binding", "options"}  # nothing that makes libpq read a file
 
 
@@ -59,9 +72,14 @@ class _Got(pydantic.BaseModel):
     project: _Project
 
 
+class _Pagination(pydantic.BaseModel):
+    cursor: str | None = None
+
+
 class _Listed(pydantic.BaseModel):
     projects: list[_Project]
-    pagination: dict[str, Any] | None = None
+    pagination: _Pagination | None = None
+    unavailable: list[Any] | None = None  # projects Neon could not look at in time
 
 
 class _ConnectionUri(pydantic.BaseModel):
@@ -180,8 +198,29 @@ class Project(Step):
         if settings.NEON_ORG_ID:
             params["org_id"] = settings.NEON_ORG_ID
         listed = await self._api.call(Verb.READ, "list_projects", "GET", "/projects", _Listed, params=params)
-        mine = [Found(one.id, one.created_at) for one in listed.projects if one.name == order.name]
+        mine = [Found(one.id, one.created_at, name=one.name) for one in listed.projects if one.name == order.name]
         return sorted(mine, key=lambda one: (one.created_at is None, one.created_at and one.created_at.timestamp()))
+
+    async def inventory(self) -> list[Found]:
+        """Neon may send a cursor with the last page too: the end is a page without items, or without a new cursor."""
+        found: dict[str, Found] = {}
+        params = {"search": NAME_PREFIX, "limit": str(_PAGE)}
+        if settings.NEON_ORG_ID:
+            params["org_id"] = settings.NEON_ORG_ID
+        for _ in range(_MAX_PAGES):
+            listed = await self._api.call(Verb.READ, "list_projects", "GET", "/projects", _Listed, params=params)
+            if listed.unavailable:
+                raise partial("list_projects", f"{len(listed.unavailable)} unavailable")
+            for one in listed.projects:
+                if one.name.startswith(NAME_PREFIX):  # the search is partial, and looks at ids too
+                    found[one.id] = Found(one.id, one.created_at, name=one.name)
+            cursor = listed.pagination.cursor if listed.pagination else None
+            if not cursor or not listed.projects:
+                return list(found.values())
+            if cursor == params.get("cursor"):
+                raise partial("list_projects", "the cursor stands still")
+            params["cursor"] = cursor
+        raise partial("list_projects", f"more than {_MAX_PAGES} pages")
 
     async def adopt(self, order: Order, found: Found) -> Made:  # noqa: ARG002 - the contract's shape
         """Ask for the connection of the database that is there, whatever it came to be called."""

@@ -7,7 +7,7 @@ reply was lost is deleted and minted again. Audiences are being replaced by segm
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from datetime import datetime
 from typing import Annotated, Any, ClassVar
 
@@ -18,6 +18,7 @@ from pydantic import StringConstraints
 from provisioning.exceptions import VendorError
 from provisioning.outcome import Hint, Outcome, Verb
 from provisioning.providers.base import (
+    NAME_PREFIX,
     Api,
     Found,
     Identifier,
@@ -26,6 +27,7 @@ from provisioning.providers.base import (
     Order,
     Step,
     gone_is_fine,
+    partial,
     require,
     text_of,
 )
@@ -88,16 +90,35 @@ class _Api(Api):
 
     async def named(self, family: str, name: str, *, paged: bool) -> list[Found]:
         """Every item of a list that bears `name`, oldest first."""
-        found: list[Found] = []
-        after = ""
+        found = [
+            Found(one.id, one.created_at, {"family": family}, one.name)
+            async for one in self.items(family, paged=paged)
+            if one.name == name
+        ]
+        return sorted(found, key=lambda one: one.created_at.timestamp() if one.created_at else 0.0)
+
+    async def items(self, family: str, *, paged: bool) -> AsyncIterator[_Item]:
+        """A whole list, page after page; raises `VendorError` where its end cannot be reached."""
+        operation, after = f"list_{family}", ""
         for _ in range(_MAX_PAGES):
             params = ({"limit": str(_PAGE)} | ({"after": after} if after else {})) if paged else None
-            listed = await self.call(Verb.READ, f"list_{family}", "GET", f"/{family}", _Listed, params=params)
-            found += [Found(one.id, one.created_at, {"family": family}) for one in listed.data if one.name == name]
-            if not (paged and listed.has_more and listed.data) or listed.data[-1].id == after:
-                break
+            listed = await self.call(Verb.READ, operation, "GET", f"/{family}", _Listed, params=params)
+            for one in listed.data:
+                yield one
+            if not listed.has_more:
+                return
+            if not (paged and listed.data) or listed.data[-1].id == after:
+                raise partial(operation, "more is promised and cannot be reached")
             after = listed.data[-1].id
-        return sorted(found, key=lambda one: one.created_at.timestamp() if one.created_at else 0.0)
+        raise partial(operation, f"more than {_MAX_PAGES} pages")
+
+    async def ours(self, family: str, *, paged: bool) -> list[Found]:
+        """Every item of a list whose name begins as ours do."""
+        return [
+            Found(one.id, one.created_at, {"family": family}, one.name)
+            async for one in self.items(family, paged=paged)
+            if one.name.startswith(NAME_PREFIX)
+        ]
 
 
 class _ResendStep(Step):
@@ -143,6 +164,21 @@ class Audience(_ResendStep):
                 raise
             return await self._api.named("segments", order.name, paged=True)
 
+    async def inventory(self) -> list[Found]:
+        """Both families: they may be one store under two names, or the audiences made before the move and segments."""
+        found: dict[str, Found] = {}
+        moved: list[VendorError] = []
+        for family, paged in (("segments", True), ("audiences", False)):
+            try:
+                found |= {one.external_id: one for one in await self._api.ours(family, paged=paged)}
+            except VendorError as error:
+                if error.status not in _MOVED:
+                    raise
+                moved.append(error)
+        if len(moved) == 2:
+            raise moved[0]
+        return list(found.values())
+
     async def adopt(self, order: Order, found: Found) -> Made:  # noqa: ARG002 - the contract's shape
         return Made(found.external_id, meta=dict(found.meta))
 
@@ -181,17 +217,14 @@ class ApiKey(_ResendStep):
     async def find(self, order: Order) -> list[Found]:
         return await self._api.named("api-keys", order.name, paged=True)
 
+    async def inventory(self) -> list[Found]:
+        return await self._api.ours("api-keys", paged=True)
+
     async def exists(self, made: Made) -> bool:
         """There is no read of one key: walk the list."""
-        after = ""
-        for _ in range(_MAX_PAGES):
-            params = {"limit": str(_PAGE)} | ({"after": after} if after else {})
-            listed = await self._api.call(Verb.READ, "list_api-keys", "GET", "/api-keys", _Listed, params=params)
-            if any(one.id == made.external_id for one in listed.data):
+        async for one in self._api.items("api-keys", paged=True):
+            if one.id == made.external_id:
                 return True
-            if not listed.has_more or not listed.data or listed.data[-1].id == after:
-                return False
-            after = listed.data[-1].id
         return False
 
     async def destroy(self, made: Made) -> None:

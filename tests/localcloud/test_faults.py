@@ -57,6 +57,19 @@ def test_each_vendor_has_its_own_error_body(well: CloudUnderTest, vendor: str, p
     assert member in answer.json()
 
 
+def test_what_is_late_is_done_though_nobody_waits_for_it(well: CloudUnderTest, resend: httpx.Client, name: str) -> None:
+    order(well, "late", seconds=0.6)
+    with pytest.raises(httpx.ReadTimeout):
+        resend.post("/audiences", json={"name": name}, timeout=0.2)
+    assert made(well, name) == 0
+    deadline = time.monotonic() + 10
+    while made(well, name) == 0:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    order(well, "late", seconds=0.1)
+    assert create(resend, name).status_code == 201
+
+
 @pytest.mark.parametrize(("fault", "count"), [("reset_before", 0), ("reset_after", 1)])
 def test_a_reset_loses_the_request_or_the_reply(
     well: CloudUnderTest, resend: httpx.Client, name: str, fault: str, count: int

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -20,7 +21,7 @@ from provisioning.exceptions import NotConfigured, VendorError
 from provisioning.outcome import Outcome
 from provisioning.providers.base import Made, Order, Step
 from provisioning.providers.neon import read_uri
-from provisioning.providers.registry import STEPS
+from provisioning.providers.registry import STEPS, pause_sandbox
 from sessions_app.slugs import slug_for
 
 REMOTE = [step for step in STEPS if step.remote]
@@ -54,6 +55,42 @@ async def test_what_is_made_is_found_by_its_name_and_gone_after_destroy(vendor_s
     assert not await step.exists(made)
     assert await step.find(wanted) == []
     await step.destroy(made)  # I-8
+
+
+@each
+async def test_the_inventory_holds_all_that_was_made_past_the_first_page_and_no_other_names(
+    vendor_settings: Any, step: Step, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.modules[type(step).__module__], "_PAGE", 2)
+    many = 2 if step.provider == "e2b" else 5
+    if step.provider == "e2b":
+        monkeypatch.setattr(sys.modules[type(step).__module__], "_PAGE", 1)
+    before = datetime.now(UTC)
+    wanted = [order() for _ in range(many)]
+    theirs = order(name=f"other-{order().name}")  # has ours in it, but does not begin with it
+    made = {(await step.create(one)).external_id: one for one in wanted}
+    other = await step.create(theirs)
+    if step.provider == "e2b":
+        assert await pause_sandbox(next(iter(made)))
+    listed = {one.external_id: one for one in await step.inventory()}
+    assert {identity: listed[identity].name for identity in made} == {key: one.name for key, one in made.items()}
+    assert other.external_id not in listed
+    for identity, one in listed.items():
+        assert one.name.startswith("mk0r-")
+        if identity in made:
+            assert one.created_at is not None
+            assert before - timedelta(seconds=1) <= one.created_at <= datetime.now(UTC)
+    for identity in [*made, other.external_id]:
+        await destroy(step, Made(identity, meta=listed[identity].meta if identity in listed else other.meta))
+    assert not {one.external_id for one in await step.inventory()} & set(made)
+
+
+@each
+@pytest.mark.parametrize("fault", ["status:500", "status:429", "status:403", "garbage", "truncate", "flood"])
+async def test_an_inventory_that_cannot_be_had_whole_is_an_error(vendor_settings: Any, step: Step, fault: str) -> None:
+    vendor_settings.set_faults([{"vendor": step.provider, "operation": "*", "fault": fault}])
+    with pytest.raises(VendorError):
+        await step.inventory()
 
 
 @pytest.mark.parametrize("step", [step for step in REMOTE if step.adoptable], ids=lambda step: step.provider)
@@ -232,6 +269,125 @@ async def recorder(answer: Any = None) -> AsyncIterator[tuple[str, list[dict[str
         await runner.cleanup()
 
 
+LISTS: dict[str, Any] = {
+    "project": lambda items: {"projects": items},
+    "audience": lambda items: {"object": "list", "data": items},
+    "api_key": lambda items: {"object": "list", "has_more": False, "data": items},
+    "repository": lambda items: items,
+}
+
+
+@each_over_http
+@pytest.mark.parametrize(
+    "item",
+    [
+        {"id": "../../etc", "name": "mk0r-a", "full_name": "a/../mk0r-a"},
+        {"id": "x" * 2000, "name": "mk0r-a", "full_name": "a/" + "x" * 2000},
+        {"id": None, "name": "mk0r-a", "full_name": None},
+        {"id": 7, "name": ["mk0r-a"], "full_name": 7},
+        {"name": "mk0r-a"},
+        "mk0r-a",
+        None,
+    ],
+    ids=["path", "long", "null", "types", "missing", "text", "none"],
+)
+async def test_a_hostile_line_spoils_the_inventory_and_escapes_as_no_other_error(
+    settings: Any, step: Step, item: Any
+) -> None:
+    async def answer(request: web.Request) -> web.Response:
+        return web.json_response(LISTS[step.kind]([item] if request.query.get("page", "1") == "1" else []))
+
+    async with recorder(answer) as (url, _):
+        setattr(settings, ADDRESSES[step.provider], url)
+        setattr(settings, KEYS[step.provider], "key")
+        with pytest.raises(VendorError) as caught:
+            await step.inventory()
+    assert caught.value.outcome is Outcome.AMBIGUOUS
+
+
+@each_over_http
+async def test_an_inventory_without_an_end_is_given_up(settings: Any, step: Step) -> None:
+    calls = 0
+
+    async def answer(request: web.Request) -> web.Response:
+        nonlocal calls
+        calls += 1
+        item = {"id": "same", "name": "mk0r-a", "full_name": "a/mk0r-a"}
+        body = LISTS[step.kind]([item])
+        if isinstance(body, dict):
+            body |= {"has_more": True, "pagination": {"cursor": "same"}}
+        return web.json_response(body)
+
+    async with recorder(answer) as (url, _):
+        setattr(settings, ADDRESSES[step.provider], url)
+        setattr(settings, KEYS[step.provider], "key")
+        with pytest.raises(VendorError, match="list_"):
+            await step.inventory()
+    assert calls <= 200
+
+
+async def test_neon_ends_at_an_empty_page_and_takes_no_list_with_gaps_for_whole(settings: Any) -> None:
+    step = next(step for step in STEPS if step.provider == "neon")
+    pages: list[dict[str, Any]] = [
+        {"projects": [{"id": "p-1", "name": "mk0r-a"}], "pagination": {"cursor": "one"}},
+        {"projects": [{"id": "p-2", "name": "mk0r-b"}], "pagination": {"cursor": "two"}},
+        {"projects": [], "pagination": {"cursor": "two"}},
+    ]
+    asked: list[dict[str, str]] = []
+
+    async def answer(request: web.Request) -> web.Response:
+        asked.append(dict(request.query))
+        return web.json_response(pages[len(asked) - 1])
+
+    async with recorder(answer) as (url, _):
+        settings.NEON_API_URL, settings.NEON_API_KEY = url, "napi_0"
+        settings.NEON_ORG_ID = "org-1"
+        assert [one.external_id for one in await step.inventory()] == ["p-1", "p-2"]
+        assert [one.get("cursor") for one in asked] == [None, "one", "two"]
+        assert {(one["search"], one["org_id"]) for one in asked} == {("mk0r-", "org-1")}
+        asked.clear()
+        pages[1]["unavailable"] = ["project-that-slept"]
+        with pytest.raises(VendorError):
+            await step.inventory()
+
+
+async def test_github_lists_the_organisation_where_there_is_one_whatever_else_is_in_it(settings: Any) -> None:
+    step = next(step for step in STEPS if step.provider == "github")
+    lines = [
+        {"name": ".github", "full_name": "acme/.github", "private": False, "created_at": "2026-01-01T00:00:00Z"},
+        {"name": "mk0r-a", "full_name": "acme/mk0r-a", "private": True, "created_at": "2026-01-01T00:00:00Z"},
+    ]
+
+    async def answer(request: web.Request) -> web.Response:
+        return web.json_response(lines if request.query["page"] == "1" else [])
+
+    async with recorder(answer) as (url, requests):
+        settings.GITHUB_API_URL, settings.GITHUB_TOKEN, settings.GITHUB_OWNER = url, "ghp_0", "acme"
+        assert [one.external_id for one in await step.inventory()] == ["acme/mk0r-a"]
+    assert {one["path"] for one in requests} == {"/orgs/acme/repos"}
+
+
+async def test_resend_lists_audiences_and_segments_each_thing_once(settings: Any) -> None:
+    step = next(step for step in STEPS if step.kind == "audience")
+    gone: set[str] = set()
+
+    async def answer(request: web.Request) -> web.Response:
+        family = request.path.strip("/")
+        if family in gone:
+            return web.json_response({"statusCode": 404, "name": "not_found", "message": "gone"}, status=404)
+        mine = {"audiences": ["both", "old"], "segments": ["both", "new"]}[family]
+        return web.json_response({"has_more": False, "data": [{"id": one, "name": f"mk0r-{one}"} for one in mine]})
+
+    async with recorder(answer) as (url, _):
+        settings.RESEND_API_URL, settings.RESEND_API_KEY = url, "re_0"
+        assert sorted(one.external_id for one in await step.inventory()) == ["both", "new", "old"]
+        gone.add("audiences")
+        assert sorted(one.external_id for one in await step.inventory()) == ["both", "new"]
+        gone.add("segments")
+        with pytest.raises(VendorError):
+            await step.inventory()
+
+
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=20) | st.sampled_from(["../x", "a/b", "x" * 2000]),
     lambda inner: (
@@ -288,7 +444,8 @@ def test_no_body_breaks_a_parser(body: Any) -> None:
 
     from provisioning.providers import github, neon, resend
 
-    for model in (neon._Made, neon._Listed, neon._Operations, resend._Minted, resend._Listed, github._Repository):
+    for model in (neon._Made, neon._Listed, neon._Operations, resend._Minted, resend._Listed, github._Repository,
+                  github._Page):  # fmt: skip
         try:
             parsed = model.model_validate_json(json.dumps(body))
         except pydantic.ValidationError:

@@ -35,6 +35,8 @@ BAD = {
         "MK0R_BUDGET_USD",
     ),
     "a negative cap": ({"MK0R_BUDGET_USD": -1.0}, "MK0R_BUDGET_USD"),
+    "a sweep without a pause": ({"MK0R_SWEEP_SECONDS": 0.0}, "MK0R_SWEEP_SECONDS"),
+    "a grace that is no number": ({"MK0R_SWEEP_GRACE": float("nan")}, "MK0R_SWEEP_GRACE"),
     "a cap that is no number": ({"MK0R_BUDGET_USD": float("nan")}, "MK0R_BUDGET_USD"),
     "an address that is none": ({"PUBLIC_URL": "mk0r.example"}, "PUBLIC_URL"),
 }
