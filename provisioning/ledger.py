@@ -25,6 +25,8 @@ State = Resource.State
 IN_FLIGHT = frozenset({State.CREATING, State.UNKNOWN})
 UNWANTED = frozenset({State.DELETING, State.STUCK})
 STUCK_AFTER = 6  # failed deletes
+_REFUSED = "refused"  # in `meta`: the attempt that was told to come again later, and so made nothing
+_TOLD = ("provider", "kind", "name", "state", "elapsed_ms", "starts_in_ms", "url", "error")
 HOURLY = timedelta(hours=1)
 
 
@@ -49,7 +51,7 @@ def announce(rows: list[Resource], before: tuple[Any, ...] | None = None) -> Non
     chip = fold(rows)
     if visible(chip) == before:
         return
-    told = {key: chip[key] for key in ("provider", "kind", "name", "state", "elapsed_ms", "url", "error")}
+    told = {key: chip[key] for key in _TOLD}
     resource_changed.send(Resource, session_id=rows[0].session_id, **told)
 
 
@@ -91,9 +93,28 @@ def claim(row: Resource) -> Resource | None:
             return None
         current.state, current.attempt = State.CREATING, current.attempt + 1
         current.started_at = current.started_at or timezone.now()
-        current.settled_at, current.error = None, None
-        current.save(update_fields=["state", "attempt", "started_at", "settled_at", "error"])
+        current.settled_at = current.error = current.next_at = current.place_at = None
+        fields = ["state", "attempt", "started_at", "settled_at", "error", "next_at", "place_at"]
+        current.save(update_fields=fields)
     return current
+
+
+def queue(row: Resource, wait: float, *, refused: bool = False) -> bool:
+    """planned, or creating where the vendor has `refused` to for now → planned, with a place in `wait` seconds."""
+    with _fenced(row, row.attempt, IN_FLIGHT | {State.PLANNED}) as current:
+        if current is None:
+            return False
+        now = timezone.now()
+        current.state, current.queued_at = State.PLANNED, current.queued_at or now
+        current.next_at = current.place_at = now + timedelta(seconds=wait)
+        current.meta = _lasting(current) | ({_REFUSED: current.attempt} if refused else {})
+        current.save(update_fields=["state", "queued_at", "next_at", "place_at", "meta"])
+    return True
+
+
+def left_nothing(row: Resource) -> bool:
+    """Whether it is known of a row just claimed that no attempt before this one can have made anything."""
+    return row.attempt == 1 or row.meta.get(_REFUSED) == row.attempt - 1
 
 
 def doubt(row: Resource) -> bool:
@@ -163,7 +184,7 @@ def replan_failed(current: Resource, meta: dict[str, Any] | None = None) -> None
     if meta is not None:
         current.external_id, current.url, current.meta = "", "", meta
     current.state, current.error = State.PLANNED, None
-    current.started_at = current.settled_at = current.next_at = None
+    current.started_at = current.settled_at = current.next_at = current.place_at = current.queued_at = None
     current.save()
 
 
@@ -172,8 +193,9 @@ def ready(row: Resource) -> bool:
     with _fenced(row, row.attempt, IN_FLIGHT) as current:
         if current is None or not current.external_id:
             return False
-        current.state, current.settled_at, current.error = State.READY, timezone.now(), None
-        current.save(update_fields=["state", "settled_at", "error"])
+        current.state, current.settled_at = State.READY, timezone.now()
+        current.error = current.queued_at = None
+        current.save(update_fields=["state", "settled_at", "error", "queued_at"])
     return True
 
 
@@ -215,10 +237,28 @@ def undeleted(row: Resource, error: dict[str, Any], *, at_least: float = 0.0) ->
     return True
 
 
+def put_off(row: Resource, wait: float) -> None:
+    """A delete that was not tried, because its vendor is to be left alone for `wait` seconds: it counts for nothing."""
+    with _fenced(row, None, UNWANTED) as current:
+        if current is not None:
+            current.next_at = timezone.now() + timedelta(seconds=wait)
+            current.save(update_fields=["next_at"])
+
+
 def needs_work(rows: list[Resource]) -> bool:
     """Whether a leg has something to do now: rows of one provider, in the order of its steps."""
     now = timezone.now()
     if any(row.state in UNWANTED for row in rows):
         return any(row.state in UNWANTED and (row.next_at is None or row.next_at <= now) for row in rows)
     open_step = next((row for row in rows if row.state != State.READY), None)
-    return open_step is not None and open_step.state in IN_FLIGHT | {State.PLANNED}
+    if open_step is None or queued_for(rows) > 0:
+        return False
+    return open_step.state in IN_FLIGHT | {State.PLANNED}
+
+
+def queued_for(rows: list[Resource]) -> float:
+    """Seconds until the place comes that a leg waits for; 0 when it waits for none."""
+    open_step = next((row for row in rows if row.state != State.READY), None)
+    if open_step is None or open_step.state != State.PLANNED or open_step.place_at is None:
+        return 0.0
+    return max(0.0, (open_step.place_at - timezone.now()).total_seconds())

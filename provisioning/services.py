@@ -13,8 +13,8 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from provisioning import chips, delivery, envfile, ledger, orchestrator, words
-from provisioning.converge import converge
+from provisioning import chips, delivery, envfile, ledger, orchestrator, standing, words
+from provisioning.converge import PATIENCE, converge
 from provisioning.exceptions import NotConfigured, SandboxLost, VendorError
 from provisioning.models import Credential, Resource
 from provisioning.outcome import Outcome, Verb
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     import e2b
 
 __all__ = [
+    "PATIENCE",
     "SandboxLost",
     "converge",
     "env_entries",
@@ -91,6 +92,8 @@ def retry(session: Owner, provider: str) -> bool:
             lost = row.error and row.error.get("reason") == "sandbox_lost"
             ledger.replan_failed(row, {} if lost else None)
             changed = True
+    if changed:
+        standing.invite_probe(provider)
     return changed
 
 

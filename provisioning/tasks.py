@@ -7,6 +7,7 @@ from datetime import timedelta
 from uuid import UUID
 
 from channels.db import database_sync_to_async
+from django.db.models import Q
 from django.utils import timezone
 from procrastinate.contrib.django import app
 
@@ -34,7 +35,7 @@ def forgotten() -> list[UUID]:
     since = timezone.now() - _FORGOTTEN
     rows = Resource.objects.filter(
         session__state="open", state__in=[*ledger.IN_FLIGHT, Resource.State.PLANNED], created_at__lt=since
-    ).exclude(started_at__gt=since)
+    ).exclude(Q(started_at__gt=since) | Q(next_at__gt=timezone.now()))
     # A second step waits for ever behind a first one that failed; that is settled, not forgotten.
     stuck_behind = Resource.objects.filter(session__state="open", state=Resource.State.FAILED)
     waiting = set(stuck_behind.values_list("session_id", "provider"))

@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import random
 import time
 
 from channels.db import database_sync_to_async
 from django.utils import timezone
 
-from provisioning import faults, ledger, words
+from provisioning import admission, faults, ledger, standing, words
 from provisioning.exceptions import ProvisioningError, VendorError
 from provisioning.models import Resource
 from provisioning.outcome import Outcome, Verb
 from provisioning.providers.base import Made, Step
 from provisioning.providers.registry import step_for
 from provisioning.shielding import to_the_end
+from provisioning.standing import Standing
 
 log = logging.getLogger(__name__)
 
@@ -33,9 +35,16 @@ async def destroy(row: Resource) -> None:
     if row.state not in ledger.UNWANTED or (row.next_at is not None and row.next_at > timezone.now()):
         return
     step = step_for(row.provider, row.kind)
+    there = step.remote and (row.attempt or row.external_id)
+    vendor = await database_sync_to_async(standing.of)(row.provider) if there else None
+    if vendor is not None and vendor.paused_for > 0:
+        wait = vendor.paused_for * random.uniform(1.0, 1.5)  # noqa: S311 - those who wait come back one by one
+        await to_the_end(database_sync_to_async(ledger.put_off)(row, wait))
+        return
     try:
-        if step.remote and (row.attempt or row.external_id):
-            await _destroy_with_patience(row, step)
+        if vendor is not None:
+            await _destroy_with_patience(row, step, vendor)
+            await _heard(step, vendor, None)
     except ProvisioningError as error:
         told = words.explain(error, step, tries=0, seconds=0.0)
         log.warning("delete_unproved session=%s provider=%s %s", row.session.slug, row.provider, error)
@@ -47,7 +56,14 @@ async def destroy(row: Resource) -> None:
         faults.point(f"{row.provider}.after_gone")
 
 
-async def _destroy_with_patience(row: Resource, step: Step) -> None:
+async def _heard(step: Step, vendor: Standing, error: VendorError | None) -> None:
+    """Let everybody know what a delete met: a throttle pauses, success closes the breaker; a refusal may be of deleting
+    alone, and opens nothing."""
+    if vendor.troubled if error is None else admission.throttles(error):
+        await to_the_end(database_sync_to_async(admission.heard)(step, vendor, error))
+
+
+async def _destroy_with_patience(row: Resource, step: Step, vendor: Standing) -> None:
     """Deletes and reads may be repeated freely."""
     step.check()
     tries, until = 0, time.monotonic() + BUSY_PATIENCE
@@ -56,8 +72,9 @@ async def _destroy_with_patience(row: Resource, step: Step) -> None:
             return await _destroy_and_prove(row, step)
         except VendorError as error:
             tries += 1
+            await _heard(step, vendor, error)
             busy = error.status == 423 and time.monotonic() < until
-            hopeless = error.status in {401, 403} or (error.retry_after or 0.0) > 2.0
+            hopeless = error.status in {401, 403} or admission.throttles(error)
             if hopeless or (tries >= QUICK_TRIES and not busy):
                 raise
             await asyncio.sleep(max(error.retry_after or 0.0, 0.3 * 2 ** min(tries - 1, 2)))

@@ -15,6 +15,7 @@ from procrastinate.contrib.django import app
 from procrastinate.contrib.django.models import ProcrastinateJob
 from procrastinate.exceptions import AlreadyEnqueued
 
+from provisioning import services as provisioning
 from provisioning.models import Resource
 from sessions_app.models import Event, Session
 from sessions_app.services import session_end
@@ -41,7 +42,8 @@ def close_due(at: float) -> list[str]:
 def provisioning_resume() -> int:
     """Defer converging of every open session with a leg that waits for somebody to go on with it. Returns how many."""
     now = timezone.now()
-    due = Q(resources__next_at=None) | Q(resources__next_at__lte=now)
+    soon = now + timedelta(seconds=provisioning.PATIENCE)  # early enough to be there when a place in a queue comes
+    due = Q(resources__next_at=None) | Q(resources__next_at__lte=soon)
     late = Session.objects.filter(
         due,
         state=Session.State.OPEN,

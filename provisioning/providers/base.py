@@ -77,6 +77,7 @@ class Step(abc.ABC):
     without: ClassVar[str]  # what it means for the app when it is missing
     adoptable: ClassVar[bool] = True  # False: its secret is shown once, so one found again is deleted and made anew
     remote: ClassVar[bool] = True  # False: nothing exists at a vendor
+    cost: ClassVar[int] = 1  # requests an attempt takes out of the vendor's budget; the same for each of its steps
 
     @property
     @abc.abstractmethod

@@ -151,6 +151,7 @@ class Sandbox(Step):
     label: ClassVar[str] = "E2B"
     thing: ClassVar[str] = "a sandbox"
     without: ClassVar[str] = "Without a sandbox nothing can be built or shown; the other services are kept."
+    cost: ClassVar[int] = 1  # what is limited so tightly is creating; every other call has room to spare
 
     @property
     def base_url(self) -> str:

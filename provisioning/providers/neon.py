@@ -142,6 +142,7 @@ class Project(Step):
     label: ClassVar[str] = "Neon"
     thing: ClassVar[str] = "a database"
     without: ClassVar[str] = "The app works without a database: what is typed into it will not be kept."
+    cost: ClassVar[int] = 6  # the create, and about five looks at its operations until the database is up
 
     def __init__(self) -> None:
         self._api = _Api()
