@@ -41,6 +41,7 @@ __all__ = [
     "sandbox",
     "sandbox_pause",
     "secret_values",
+    "waits_in_vain",
 ]
 
 State = Resource.State
@@ -153,6 +154,20 @@ def resources_state(session: Owner) -> list[dict[str, Any]]:
     for row in Resource.objects.filter(session_id=session.pk).order_by("id"):
         rows[row.provider].append(row)
     return [chips.fold(its) for its in rows.values() if its]
+
+
+def waits_in_vain(session: Owner) -> bool:
+    """Whether all that is missing are legs whose place in their vendor's queue comes after their deadline.
+
+    The sandbox is worth any wait, and `.env` has to hold what there is.
+    """
+    rows: dict[str, list[Resource]] = {provider: [] for provider in PROVIDERS}
+    for row in Resource.objects.filter(session_id=session.pk).order_by("id"):
+        rows[row.provider].append(row)
+    waits = {provider: ledger.queued_for(its) for provider, its in rows.items()}
+    far = {provider for provider, wait in waits.items() if wait > orchestrator.deadline_of(provider)}
+    others = any(ledger.needs_work(its) or waits[provider] > 0 for provider, its in rows.items() if provider not in far)
+    return bool(far) and "e2b" not in far and not others and not delivery.env_is_due(session.pk)
 
 
 def preview_url(session: Owner) -> str | None:
