@@ -32,6 +32,7 @@ __all__ = [
     "converge",
     "env_entries",
     "env_text",
+    "nothing_comes_soon",
     "plan",
     "preview_url",
     "renew",
@@ -41,7 +42,6 @@ __all__ = [
     "sandbox",
     "sandbox_pause",
     "secret_values",
-    "waits_in_vain",
 ]
 
 State = Resource.State
@@ -156,7 +156,7 @@ def resources_state(session: Owner) -> list[dict[str, Any]]:
     return [chips.fold(its) for its in rows.values() if its]
 
 
-def waits_in_vain(session: Owner) -> bool:
+def nothing_comes_soon(session: Owner) -> bool:
     """Whether all that is missing are legs whose place in their vendor's queue comes after their deadline.
 
     The sandbox is worth any wait, and `.env` has to hold what there is.

@@ -138,7 +138,7 @@ class _Runner:
             while not converging.done() and time.monotonic() < until:
                 await asyncio.wait([converging], timeout=LOOK_SECONDS)
                 await self._look()
-                if await db(provisioning.waits_in_vain, self._session):
+                if await db(provisioning.nothing_comes_soon, self._session):
                     break
         finally:
             converging.cancel()
