@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
+import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
@@ -16,12 +17,13 @@ from channels.db import database_sync_to_async
 from django.db import connection
 from django.utils import timezone
 
-from provisioning import admission, budgets, rates, services, standing
+from provisioning import admission, budgets, delivery, rates, services, standing
 from provisioning.models import Bucket, Resource, Vendor
 from provisioning.outcome import Outcome
 from provisioning.providers.registry import STEPS, step_for
 from provisioning.rates import Rate
 from sessions_app.models import Session
+from sessions_app.slugs import slug_for
 from tests.provisioning.waiting import converge_elsewhere
 
 REPOSITORY = step_for("github", "repository")
@@ -240,6 +242,34 @@ async def test_a_queued_leg_holds_up_neither_env_nor_whoever_waits_for_the_sessi
     assert github["starts_in_ms"] > 30_000
     assert github["elapsed_ms"] == 0
     assert heard.states(session, "neon")[-1] == heard.states(session, "resend")[-1] == "ready"
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("queued", "vain"),
+    [
+        ({}, False),  # nothing is missing
+        ({"github": 20}, True),
+        ({"github": 10}, False),  # comes within its deadline
+        ({"github": 20, "neon": 40}, True),
+        ({"github": 20, "neon": 10}, False),
+        ({"e2b": 300}, False),  # without a sandbox there is nothing to begin with
+    ],
+)
+def test_a_turn_waits_for_what_comes_soon_and_not_for_the_rest(queued: dict[str, float], vain: bool) -> None:
+    session_id = uuid.uuid4()
+    session = Session.objects.create(id=session_id, slug=slug_for(session_id))
+    services.plan(session)
+    now = timezone.now()
+    session.resources.update(state="ready", external_id="x", attempt=1)
+    for provider, wait in queued.items():
+        session.resources.filter(provider=provider).update(state="planned", place_at=now + timedelta(seconds=wait))
+    e2b = session.resources.get(provider="e2b")
+    if e2b.state == "ready":
+        assert services.nothing_comes_soon(session) is False  # `.env` is not written yet
+        e2b.meta = {"env": delivery._digest(services.env_text(session))}
+        e2b.save()
+    assert services.nothing_comes_soon(session) is vain
 
 
 @pytest.mark.usefixtures("without_sandbox")
