@@ -37,4 +37,6 @@ def settings_fit(**_: Any) -> list[CheckMessage]:
         for name in _NO_LESS_THAN_ZERO
         if not math.isfinite(value := getattr(settings, name)) or value < 0
     ]
+    if not settings.MK0R_QUEUE_SECONDS >= 0:
+        problems.append("MK0R_QUEUE_SECONDS must be a number from 0 on.")
     return [Error(problem, id=f"mk0r.E{number:03}") for number, problem in enumerate(problems, 1)]

@@ -107,7 +107,7 @@ def queue(row: Resource, wait: float, *, refused: bool = False) -> bool:
         now = timezone.now()
         current.state, current.queued_at = State.PLANNED, current.queued_at or now
         current.next_at = current.place_at = now + timedelta(seconds=wait)
-        current.meta = _lasting(current) | ({_REFUSED: current.attempt} if refused else {})
+        current.meta = current.meta | ({_REFUSED: current.attempt} if refused else {})
         current.save(update_fields=["state", "queued_at", "next_at", "place_at", "meta"])
     return True
 

@@ -153,7 +153,12 @@ class Work:
         if refused or wait > admission.SHORT:
             await write(ledger.queue, self.row, wait, refused=refused)
             return False
-        await asyncio.sleep(wait)
+        if wait > 0:
+            await asyncio.sleep(wait)
+            before, self._vendor = self._vendor, await write(standing.of, self.row.provider)
+            probe = before is not None and before.refusing
+            if not (probe or self._vendor.welcomes):  # it has changed its mind meanwhile
+                return await self._admitted()
         self._began = time.monotonic()  # the leg's time does not run while it queues
         return True
 

@@ -44,6 +44,11 @@ class Standing:
     troubled: bool = False  # there are refusals that an accepted call would wipe out
 
     @property
+    def welcomes(self) -> bool:
+        """Whether nothing speaks against asking it now."""
+        return not (self.paused_until or self.refusing or self.stopped)
+
+    @property
     def paused_for(self) -> float:
         """Seconds the vendor is still to be left alone."""
         return (self.paused_until - self.now).total_seconds() if self.paused_until else 0.0

@@ -162,6 +162,8 @@ def test_a_leg_that_is_late_is_gone_on_with_once_and_a_fresh_one_is_left_alone(s
     session.resources.filter(provider="neon").update(next_at=timezone.now() + timedelta(minutes=1))
     _finish_jobs(session)
     assert sweeps.provisioning_resume() == 0
+    session.resources.filter(provider="neon").update(next_at=timezone.now() + timedelta(seconds=25))
+    assert sweeps.provisioning_resume() == 1  # in time to be there when its place comes
 
 
 def _finish_jobs(session: Session) -> None:
