@@ -39,6 +39,7 @@ Decorated = TypeVar("Decorated", bound=Callable[..., Awaitable[web.StreamRespons
 
 KINDS = ("latency", "late", "hang", "reset_before", "reset_after", "garbage", "truncate", "slow_drip", "flood")
 GARBAGE = b"<!doctype html><html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gateway</h1>"
+HEADER = re.compile(r"[ -~]{1,100}")
 HANG_SECONDS = 300.0
 LATE_SECONDS = 30.0
 FLOOD_BYTES = 100 * 1024 * 1024
@@ -60,6 +61,7 @@ class Fault:
     fault: str
     probability: float = 1.0
     seconds: float | None = None
+    retry_after: str | None = None
 
     def meets(self, vendor: str, operation: str) -> bool:
         return self.vendor in ("*", vendor) and self.operation in ("*", operation)
@@ -71,14 +73,15 @@ class Fault:
             "fault": self.fault,
             "probability": self.probability,
         }
-        return rule if self.seconds is None else rule | {"seconds": self.seconds}
+        more = {"seconds": self.seconds, "retry_after": self.retry_after}
+        return rule | {name: value for name, value in more.items() if value is not None}
 
 
 def parse(rule: Any) -> Fault:
     """Read one rule as the operator sends it. Raises `FaultError`."""
     if not isinstance(rule, Mapping):
         raise FaultError("each fault must be an object")
-    unknown = set(rule) - {"vendor", "operation", "fault", "probability", "seconds"}
+    unknown = set(rule) - {"vendor", "operation", "fault", "probability", "seconds", "retry_after"}
     if unknown:
         raise FaultError(f"unknown members: {', '.join(sorted(map(str, unknown)))}")
     vendor, operation, kind = rule.get("vendor", "*"), rule.get("operation", "*"), rule.get("fault")
@@ -91,7 +94,10 @@ def parse(rule: Any) -> Fault:
         raise FaultError("probability must be a number from 0 to 1")
     if seconds is not None and (not _number(seconds) or not 0 <= seconds <= 3600):
         raise FaultError("seconds must be a number from 0 to 3600")
-    return Fault(vendor, operation, kind, float(probability), None if seconds is None else float(seconds))
+    header = rule.get("retry_after")
+    if header is not None and not (kind.startswith("status:") and isinstance(header, str) and HEADER.fullmatch(header)):
+        raise FaultError("retry_after must be up to 100 printable characters, and goes with status:<code>")
+    return Fault(vendor, operation, kind, float(probability), None if seconds is None else float(seconds), header)
 
 
 def _number(value: Any) -> bool:
@@ -218,7 +224,9 @@ async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 def _status(status: int, fault: Fault, error_body: ErrorBody) -> web.Response:
     answer = error_body(status, "This error was ordered from localcloud.")
-    if fault.seconds is not None:
+    if fault.retry_after is not None:
+        answer.headers["Retry-After"] = fault.retry_after
+    elif fault.seconds is not None:
         answer.headers["Retry-After"] = f"{fault.seconds:g}"
     return answer
 

@@ -41,4 +41,6 @@ def settings_fit(**_: Any) -> list[CheckMessage]:
         problems.append("MK0R_SWEEP_SECONDS must be a number of seconds from 1 on.")
     if not (math.isfinite(settings.MK0R_SWEEP_GRACE) and settings.MK0R_SWEEP_GRACE >= 0):
         problems.append("MK0R_SWEEP_GRACE must be a number of seconds from 0 on.")
+    if not settings.MK0R_QUEUE_SECONDS >= 0:
+        problems.append("MK0R_QUEUE_SECONDS must be a number from 0 on.")
     return [Error(problem, id=f"mk0r.E{number:03}") for number, problem in enumerate(problems, 1)]

@@ -13,6 +13,8 @@ from urllib.parse import urlsplit
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
+from provisioning import rates
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.FileAwareEnv()
 TESTING = "pytest" in sys.modules
@@ -96,6 +98,25 @@ LEG_DEADLINES = {
     "github": env.float("GITHUB_DEADLINE", default=15),
     "e2b": env.float("E2B_DEADLINE", default=30),
 }
+
+
+def _budget(name: str) -> tuple[rates.Rate, ...] | None:
+    """A vendor's budget as it is set, None where it is not."""
+    text = env.str(name, default="unset")
+    try:
+        return None if text == "unset" else rates.parse(text)
+    except ValueError as error:
+        raise ImproperlyConfigured(f"{name}: {error}.") from error
+
+
+# Requests a vendor gets over all processes; where none is set, the defaults of provisioning/budgets.py hold.
+VENDOR_BUDGETS = {
+    "neon": _budget("NEON_BUDGET"),
+    "resend": _budget("RESEND_BUDGET"),
+    "github": _budget("GITHUB_BUDGET"),
+    "e2b": _budget("E2B_BUDGET"),
+}
+MK0R_QUEUE_SECONDS = env.float("MK0R_QUEUE_SECONDS", default=600)  # a leg may wait for its place there
 
 # --- Django -----------------------------------------------------------------------------------------------------------
 ALLOWED_HOSTS = sorted({_public_host, "localhost", "127.0.0.1", "[::1]", *env.list("MK0R_ALLOWED_HOSTS", default=[])})

@@ -23,6 +23,7 @@ def fold(rows: Sequence[Resource]) -> dict[str, Any]:
     elapsed = sum((_took(row) for row in rows), timedelta())
     ended = max((row.settled_at for row in rows if row.settled_at), default=None) if state in SETTLED else None
     started = any(row.started_at for row in rows)
+    place = shown.place_at if state == State.PLANNED else None
     return {
         "provider": rows[0].provider,
         "kind": shown.kind,
@@ -32,6 +33,8 @@ def fold(rows: Sequence[Resource]) -> dict[str, Any]:
         "elapsed_ms": round(elapsed.total_seconds() * 1000),
         "started_at": _iso((ended or timezone.now()) - elapsed) if started else None,
         "settled_at": _iso(ended) if ended else None,
+        "starts_at": _iso(place) if place else None,
+        "starts_in_ms": max(0, round((place - timezone.now()).total_seconds() * 1000)) if place else None,
         "url": next((row.url for row in rows if row.url), ""),
         "local": step_for(shown.provider, shown.kind).local,
         "error": next((row.error for row in rows if row.error and row.state in {State.FAILED, State.STUCK}), None),
@@ -40,7 +43,7 @@ def fold(rows: Sequence[Resource]) -> dict[str, Any]:
 
 def visible(chip: dict[str, Any]) -> tuple[Any, ...]:
     """What makes two foldings differ for a person: not the clock."""
-    return chip["state"], chip["error"], chip["name"], chip["kind"]
+    return chip["state"], chip["error"], chip["name"], chip["kind"], chip["starts_at"]
 
 
 def _state(rows: Sequence[Resource]) -> State:
@@ -55,7 +58,8 @@ def _state(rows: Sequence[Resource]) -> State:
             return state
     if states == {State.READY}:
         return State.READY
-    between_steps = State.READY in states and not any(row.attempt for row in rows if row.state == State.PLANNED)
+    planned = [row for row in rows if row.state == State.PLANNED]
+    between_steps = State.READY in states and not any(row.attempt or row.place_at for row in planned)
     return State.CREATING if between_steps else State.PLANNED
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,7 +24,9 @@ from provisioning.providers.registry import PROVIDERS
 log = logging.getLogger(__name__)
 State = Resource.State
 
+PATIENCE = 30.0  # seconds that a queued leg's place is waited for here; what comes later is taken up when it is due
 _LOOK = 0.5  # seconds
+_LOOK_QUEUED = 1.0  # where nothing else is under way
 _STARTS = 20  # of one leg in one call; more means that it ends without getting anywhere
 
 
@@ -44,6 +47,7 @@ class _Converging:
     group: asyncio.TaskGroup
     legs: dict[str, _Leg] = field(default_factory=dict)
     starts: dict[str, int] = field(default_factory=dict)
+    holds: dict[str, float] = field(default_factory=dict)  # until when a leg that queued may hold up `.env`
     env: asyncio.Task[bool] | None = None
     preview: asyncio.Task[None] | None = None
     preview_of: str = ""
@@ -54,16 +58,22 @@ class _Converging:
             state = await database_sync_to_async(_look)(self.session_id)
             self._start_legs(state.unsettled)
             await self._mark_overdue()
+            self._hold(state.queued)
             if state.awaiting_preview and state.awaiting_preview != self.preview_of:
                 self.preview_of = state.awaiting_preview
                 self.preview = self.group.create_task(delivery.await_preview(self.session_id))
-            if state.sandbox_ready and not self._in_time() and not self.env_failed:
+            if state.sandbox_ready and not self._in_time(state.queued) and not self.env_failed:
                 await self._start_env()
             running: list[asyncio.Task[Any]] = [leg.task for leg in self.legs.values()]
             running += [task for task in (self.env, self.preview) if task is not None and not task.done()]
-            if not running:
+            soon = [wait for wait in state.queued.values() if wait <= PATIENCE]
+            if running:
+                timeout = min([self._until_look(), *soon])
+                await asyncio.wait(running, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+            elif soon:
+                await asyncio.sleep(min([_LOOK_QUEUED, *soon]))
+            else:
                 return
-            await asyncio.wait(running, timeout=self._until_look(), return_when=asyncio.FIRST_COMPLETED)
             self._reap()
 
     def _start_legs(self, unsettled: list[str]) -> None:
@@ -86,8 +96,19 @@ class _Converging:
                 for row in await orchestrator.write(ledger.rows_of, self.session_id, provider):
                     await orchestrator.write(ledger.doubt, row)
 
-    def _in_time(self) -> bool:
-        return any(not leg.overdue for leg in self.legs.values())
+    def _hold(self, queued: dict[str, float]) -> None:
+        """A leg may hold up the others' `.env` for its deadline in all, from when it first had to queue."""
+        for provider in queued:
+            self.holds.setdefault(provider, time.monotonic() + orchestrator.deadline_of(provider))
+            self.starts.pop(provider, None)  # to wait for one's turn is not to get nowhere
+        for provider in self.holds.keys() - queued.keys() - self.legs.keys():
+            del self.holds[provider]
+
+    def _in_time(self, queued: dict[str, float]) -> bool:
+        """Whether something is worth waiting for before `.env` is written."""
+        now = time.monotonic()
+        working = (not leg.overdue and now < self.holds.get(provider, math.inf) for provider, leg in self.legs.items())
+        return any(working) or any(now + wait < self.holds[provider] for provider, wait in queued.items())
 
     async def _start_env(self) -> None:
         if self.env is None and await database_sync_to_async(delivery.env_is_due)(self.session_id):
@@ -110,6 +131,7 @@ class _Level:
     """What the rows say there is to do."""
 
     unsettled: list[str]
+    queued: dict[str, float]  # seconds until the place of each leg that waits for one
     sandbox_ready: bool
     awaiting_preview: str  # id of the sandbox whose page has not answered yet
 
@@ -117,8 +139,9 @@ class _Level:
 async def converge(session_id: UUID) -> None:
     """Take each leg of the session to rest and write `.env`.
 
-    Returns when every leg is ready, failed, or gone (or its next try lies in the future), `.env` holds what the ready
-    ones brought, and the preview has answered or was waited for. What a vendor does raises nothing here.
+    Returns when every leg is ready, failed, or gone (or its next try lies in the future, or its place in the vendor's
+    queue more than half a minute away), `.env` holds what the ready ones brought, and the preview has answered or was
+    waited for. What a vendor does raises nothing here.
     """
     async with asyncio.TaskGroup() as group:
         await _Converging(session_id, group).run()
@@ -141,6 +164,7 @@ def _look(session_id: UUID) -> _Level:
     lapsed = set(ledger.lapsed(session_id).values_list("resource__provider", flat=True))
     return _Level(
         unsettled=[provider for provider, its in rows.items() if provider in lapsed or ledger.needs_work(its)],
+        queued={provider: wait for provider, its in rows.items() if (wait := ledger.queued_for(its)) > 0},
         sandbox_ready=sandbox is not None,
         awaiting_preview=sandbox.external_id if sandbox and "answered" not in sandbox.meta else "",
     )

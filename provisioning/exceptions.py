@@ -3,11 +3,14 @@
 ProvisioningError
 ├── VendorError      a vendor refused, failed, or did not answer as its protocol says
 ├── NotConfigured    the vendor's key or address is missing from our own settings
+├── NotAdmitted      the vendor is not to be asked now, so it was not
 ├── Unquotable       a value cannot be written to `.env` so that every reader sees the same
 └── SandboxLost      the session's sandbox no longer exists, or never came to be
 """
 
 from __future__ import annotations
+
+from typing import Literal
 
 from provisioning.outcome import Hint, Outcome, Verb, Wire
 
@@ -56,6 +59,19 @@ class NotConfigured(ProvisioningError):
     def __init__(self, setting: str) -> None:
         self.setting = setting
         super().__init__(f"{setting} is not set")
+
+
+class NotAdmitted(ProvisioningError):
+    """The vendor is not to be asked now, so it was not.
+
+    `why` is `queue` (the wait for a place would be too long: `retry_in` seconds), `refused` (it refuses our key, and
+    the next to find out whether it still does is not yet due), or `stopped` (by staff).
+    """
+
+    def __init__(self, why: Literal["queue", "refused", "stopped"], *, retry_in: float = 0.0) -> None:
+        self.why = why
+        self.retry_in = retry_in
+        super().__init__(f"not admitted: {why}")
 
 
 class Unquotable(ProvisioningError):

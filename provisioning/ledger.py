@@ -26,6 +26,8 @@ State = Resource.State
 IN_FLIGHT = frozenset({State.CREATING, State.UNKNOWN})
 UNWANTED = frozenset({State.DELETING, State.STUCK})
 STUCK_AFTER = 6  # failed deletes
+_REFUSED = "refused"  # in `meta`: the attempt that was told to come again later, and so made nothing
+_TOLD = ("provider", "kind", "name", "state", "elapsed_ms", "starts_in_ms", "url", "error")
 HOURLY = timedelta(hours=1)
 
 
@@ -50,7 +52,7 @@ def announce(rows: list[Resource], before: tuple[Any, ...] | None = None) -> Non
     chip = fold(rows)
     if visible(chip) == before:
         return
-    told = {key: chip[key] for key in ("provider", "kind", "name", "state", "elapsed_ms", "url", "error")}
+    told = {key: chip[key] for key in _TOLD}
     resource_changed.send(Resource, session_id=rows[0].session_id, **told)
 
 
@@ -95,10 +97,11 @@ def claim(row: Resource, *, settles: float = 0.0) -> Resource | None:
             return None
         current.state, current.attempt = State.CREATING, current.attempt + 1
         current.started_at = current.started_at or clock.now()
-        current.settled_at, current.error, current.next_at = None, None, None
+        current.settled_at = current.error = current.next_at = current.place_at = None
         if settles:
             current.doubt_until = clock.now() + timedelta(seconds=settles)
-        current.save(update_fields=["state", "attempt", "started_at", "settled_at", "error", "next_at", "doubt_until"])
+        fields = ["state", "attempt", "started_at", "settled_at", "error", "next_at", "place_at", "doubt_until"]
+        current.save(update_fields=fields)
     return current
 
 
@@ -130,6 +133,28 @@ def take_over(row: Resource) -> Resource | None:
         current.attempt += 1
         current.save(update_fields=["attempt"])
     return current
+
+
+def queue(row: Resource, wait: float, *, refused: bool = False, certain: bool = False) -> bool:
+    """planned, or creating where the vendor has `refused` to for now → planned, with a place in `wait` seconds.
+
+    `certain` as for `replan`.
+    """
+    with _fenced(row, row.attempt, IN_FLIGHT | {State.PLANNED}) as current:
+        if current is None:
+            return False
+        now = clock.now()
+        current.state, current.queued_at = State.PLANNED, current.queued_at or now
+        current.next_at = current.place_at = now + timedelta(seconds=wait)
+        current.meta = current.meta | ({_REFUSED: current.attempt} if refused else {})
+        current.doubt_until = None if certain else current.doubt_until
+        current.save(update_fields=["state", "queued_at", "next_at", "place_at", "meta", "doubt_until"])
+    return True
+
+
+def left_nothing(row: Resource) -> bool:
+    """Whether it is known of a row about to be claimed that no attempt so far can have made anything."""
+    return row.attempt == 0 or row.meta.get(_REFUSED) == row.attempt
 
 
 def doubt(row: Resource) -> bool:
@@ -204,7 +229,7 @@ def replan_failed(current: Resource, meta: dict[str, Any] | None = None) -> None
     if meta is not None:
         current.external_id, current.url, current.meta = "", "", meta
     current.state, current.error = State.PLANNED, None
-    current.started_at = current.settled_at = current.next_at = None
+    current.started_at = current.settled_at = current.next_at = current.place_at = current.queued_at = None
     current.save()
 
 
@@ -213,8 +238,9 @@ def ready(row: Resource) -> bool:
     with _fenced(row, row.attempt, IN_FLIGHT) as current:
         if current is None or not current.external_id:
             return False
-        current.state, current.settled_at, current.error = State.READY, clock.now(), None
-        current.save(update_fields=["state", "settled_at", "error"])
+        current.state, current.settled_at = State.READY, clock.now()
+        current.error = current.queued_at = None
+        current.save(update_fields=["state", "settled_at", "error", "queued_at"])
     return True
 
 
@@ -343,6 +369,14 @@ def undeleted(row: Resource, error: dict[str, Any], *, at_least: float = 0.0) ->
     return True
 
 
+def put_off(row: Resource, wait: float) -> None:
+    """A delete that was not tried, because its vendor is to be left alone for `wait` seconds: it counts for nothing."""
+    with _fenced(row, None, UNWANTED) as current:
+        if current is not None:
+            current.next_at = clock.now() + timedelta(seconds=wait)
+            current.save(update_fields=["next_at"])
+
+
 def _subject(row: Resource) -> str:
     return f"{row.provider}/{row.kind}/{row.name}"
 
@@ -357,4 +391,14 @@ def needs_work(rows: list[Resource]) -> bool:
     if any(row.state in UNWANTED for row in rows):
         return any(is_due(row) for row in rows)
     open_step = next((row for row in rows if row.state != State.READY), None)
-    return open_step is not None and open_step.state in IN_FLIGHT | {State.PLANNED}
+    if open_step is None or queued_for(rows) > 0:
+        return False
+    return open_step.state in IN_FLIGHT | {State.PLANNED}
+
+
+def queued_for(rows: list[Resource]) -> float:
+    """Seconds until the place comes that a leg waits for; 0 when it waits for none."""
+    open_step = next((row for row in rows if row.state != State.READY), None)
+    if open_step is None or open_step.state != State.PLANNED or open_step.place_at is None:
+        return 0.0
+    return max(0.0, (open_step.place_at - clock.now()).total_seconds())

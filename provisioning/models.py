@@ -12,7 +12,7 @@ from provisioning import clock
 from provisioning.secrets import Lapsed, Secret, decrypt, encrypt, fingerprint
 from provisioning.sweep_models import Ghost, Stray, SweepRun
 
-__all__ = ["Alert", "Credential", "Ghost", "Provider", "Resource", "Stray", "SweepRun"]
+__all__ = ["Alert", "Bucket", "Credential", "Ghost", "Provider", "Resource", "Stray", "SweepRun", "Vendor"]
 
 
 class Provider(models.TextChoices):
@@ -53,7 +53,9 @@ class Resource(models.Model):
     created_at = models.DateTimeField(default=timezone.now)
     started_at = models.DateTimeField(null=True, blank=True)  # when work on it began, or began again by a retry
     settled_at = models.DateTimeField(null=True, blank=True)
-    next_at = models.DateTimeField(null=True, blank=True)  # not before: back-off
+    next_at = models.DateTimeField(null=True, blank=True)  # not before: back-off, or its place in a vendor's queue
+    place_at = models.DateTimeField(null=True, blank=True)  # while planned: the place it has been given there
+    queued_at = models.DateTimeField(null=True, blank=True)  # since when it has to wait for its vendor
     deleted_at = models.DateTimeField(null=True, blank=True)
     verified_at = models.DateTimeField(null=True, blank=True)  # when a re-read proved it gone
     forgotten_at = models.DateTimeField(null=True, blank=True)  # when staff gave up proving that, and why
@@ -178,3 +180,41 @@ class Alert(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.subject}"
+
+
+class Vendor(models.Model):
+    """How a vendor treats us just now, as every process sees it. No row: nothing is the matter."""
+
+    provider = models.CharField(max_length=10, choices=Provider.choices, primary_key=True)
+    paused_until = models.DateTimeField(null=True, blank=True)  # it asked to be left alone until then
+    pauses = models.PositiveIntegerField(default=0)  # one after another; without a hint from it each is longer
+    refusals = models.PositiveIntegerField(default=0)  # of our key, one after another
+    probe_at = models.DateTimeField(null=True, blank=True)  # set while the breaker is open: when a call may find out
+    probe_seconds = models.PositiveIntegerField(default=0)  # from the last probe to the next
+    stopped = models.BooleanField(default=False)  # by staff: nothing is made there
+
+    class Meta:
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=models.Q(probe_at=None) | models.Q(refusals__gt=0), name="vendor_open_after_refusals"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.provider
+
+
+class Bucket(models.Model):
+    """What is booked of one vendor's budget for one length of window; see `provisioning.budgets`."""
+
+    provider = models.CharField(max_length=10, choices=Provider.choices)
+    seconds = models.PositiveIntegerField()  # the length of the window
+    booked_until = models.DateTimeField()  # when the next unit would be due if none ever came early
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["provider", "seconds"], name="bucket_once_per_window"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.provider} {self.seconds} s"

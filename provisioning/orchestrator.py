@@ -19,13 +19,14 @@ from channels.db import database_sync_to_async
 from django.conf import settings
 from django.utils import timezone
 
-from provisioning import faults, late, leases, ledger, teardown, words
-from provisioning.exceptions import NotConfigured, ProvisioningError, VendorError
+from provisioning import admission, faults, late, leases, ledger, standing, teardown, words
+from provisioning.exceptions import NotAdmitted, NotConfigured, ProvisioningError, VendorError
 from provisioning.models import Resource
 from provisioning.outcome import Outcome, Verb, Wire
 from provisioning.providers.base import Found, Made, Order, Step
 from provisioning.providers.registry import step_for
 from provisioning.shielding import to_the_end
+from provisioning.standing import Standing
 
 log = logging.getLogger(__name__)
 State = Resource.State
@@ -58,7 +59,10 @@ def longest(step: Step) -> float:
 
 
 async def run_leg(session_id: UUID, provider: str) -> None:
-    """Take every row of `provider` to rest, in order; a step that fails ends the leg. Waits for the leg's lease."""
+    """Take every row of `provider` to rest, in order; a step that fails ends the leg. Waits for the leg's lease.
+
+    Returns as well when the next step has to wait for its place in the vendor's queue: call again when it comes.
+    """
     works: list[Work] = []
     async with leases.hold(leases.of_leg(session_id, provider)):
         await _take_to_rest(session_id, provider, works)
@@ -110,11 +114,12 @@ class Work:
         self._answered = False  # our create was, though not so that we know what became of it
         self._certain = True  # no request of ours can still be acted upon by the vendor
         self._creates = self._failed_searches = self._failed_finishes = 0
+        self._vendor: Standing | None = None  # how the vendor stood with us when we were let in
         self._began = time.monotonic()
         self._limit = longest(self.step)
 
     async def settle(self) -> None:
-        """Return once the row is ready, failed, or wanted no more. Raises nothing a vendor can cause."""
+        """Return once the row is ready, failed, queued or wanted no more. Raises nothing a vendor can cause."""
         try:
             async with asyncio.timeout(self._limit):
                 while await self._next():
@@ -130,12 +135,12 @@ class Work:
             log.warning("leg_taken_over %s ours=%s", self._who, self._attempt)
             return False  # we were thought dead, and another goes on with it (I-3)
         if row.state == State.PLANNED:
-            await self._begin()
-        elif row.state not in ledger.IN_FLIGHT:
+            return await write(ledger.queued_for, [row]) <= admission.SHORT and await self._begin()
+        if row.state not in ledger.IN_FLIGHT:
             return False
-        elif not self._attempt:
+        if not self._attempt:
             return await self._take_over()
-        elif row.external_id:
+        if row.external_id:
             await self._finish()
         else:
             await self._resume()
@@ -147,24 +152,58 @@ class Work:
         self._attempt, self._certain = (taken.attempt if taken else 0), False
         return True
 
-    async def _begin(self) -> None:
+    async def _begin(self) -> bool:
         try:
             self.step.check()  # before the claim: without a key no attempt is made, so none has to be cleaned up
         except NotConfigured as error:
-            return await self._fail(error)
+            await self._fail(error)
+            return True
         await self._pause_until_due()
+        if not await self._admitted():
+            return False
         self._point("before_claim")
-        at_once = self.row.attempt == 0 or self._absent  # else an earlier attempt may have left something: look first
+        at_once = self._absent or ledger.left_nothing(self.row)  # else an earlier attempt may have left something: look
         claimed = await write(ledger.claim, self.row, settles=self.step.settles_within if at_once else 0.0)
         if claimed is None:
-            return None
+            return True
         self.row, self._attempt = claimed, claimed.attempt
         self._point("after_claim")
         if self.row.external_id:
             await self._finish()
         elif at_once or (await self._search() and await write(ledger.send, self.row, self.step.settles_within)):
             await self._create()
-        return None
+        return True
+
+    async def _admitted(self, *, refused: bool = False) -> bool:
+        """Whether the attempt may begin, now; else the row has its place in the queue, or has failed.
+
+        `refused`: the vendor has just put this very row off.
+        """
+        try:
+            wait = await write(self._ask)
+        except NotAdmitted as error:
+            await self._fail(error)
+            return False
+        if refused or wait > admission.SHORT:
+            await write(ledger.queue, self.row, wait, refused=refused, certain=self._certain)
+            return False
+        if wait > 0:
+            await asyncio.sleep(wait)
+            before, self._vendor = self._vendor, await write(standing.of, self.row.provider)
+            probe = before is not None and before.refusing
+            if not (probe or self._vendor.welcomes):  # it has changed its mind meanwhile
+                return await self._admitted()
+        self._began = time.monotonic()  # the leg's time does not run while it queues
+        return True
+
+    def _ask(self) -> float:
+        self._vendor = standing.of(self.row.provider)
+        return admission.ask(self.row, self.step, self._vendor)
+
+    async def _heard(self, error: VendorError | None) -> None:
+        """Let everybody know what a call met. A success that changes nothing for anybody costs nothing."""
+        if error is not None or self._vendor is None or self._vendor.troubled:
+            self._vendor = await write(admission.heard, self.step, self._vendor, error)
 
     async def _create(self) -> None:
         self._absent = False
@@ -177,6 +216,7 @@ class Work:
         else:
             self._point("after_http")
             await self._keep(made)
+            await self._heard(None)
 
     async def _made(self, order: Order) -> Made:
         """Wait for the create; once the leg is overdue also look, now and then, whether the thing is there already."""
@@ -208,7 +248,10 @@ class Work:
         log.info("create_failed %s outcome=%s status=%s %s", self._who, error.outcome, error.status, error.detail)
         self._certain = self._certain and error.outcome in _DEFINITE
         self._answered = error.wire is Wire.REPLIED
-        if error.outcome in {Outcome.NOT_SENT, Outcome.LATER}:
+        await self._heard(error)
+        if admission.throttles(error):
+            await self._admitted(refused=True)
+        elif error.outcome in {Outcome.NOT_SENT, Outcome.LATER}:
             self._absent = True
             await self._again(max(error.retry_after or 0.0, backoff(self._creates)))
         elif error.outcome in {Outcome.AMBIGUOUS, Outcome.EXISTS}:
@@ -243,6 +286,7 @@ class Work:
         except VendorError as error:
             await self._after_search(error)
             return False
+        await self._heard(None)
         self._failed_searches = 0
         if not mine and not self._answered and await write(ledger.in_doubt, self.row):
             await asyncio.sleep(LOOK)  # the vendor may be making it at this moment
@@ -264,10 +308,11 @@ class Work:
         self._failed_searches += 1
         self._error = self._error or error
         log.info("search_failed %s outcome=%s status=%s %s", self._who, error.outcome, error.status, error.detail)
+        await self._heard(error)
         if error.outcome is Outcome.CONFIG or self._failed_searches >= SEARCHES:
             await self._fail(self._error if error.outcome is not Outcome.CONFIG else error)
         else:
-            await asyncio.sleep(max(min(error.retry_after or 0.0, 10.0), backoff(self._failed_searches)))
+            await self._rest(backoff(self._failed_searches))
 
     async def _discard(self, found: list[Found], *, strict: bool = False) -> None:
         """Delete what bears our name and cannot be used; a failure matters only where something new is to be made."""
@@ -292,6 +337,7 @@ class Work:
         except VendorError as error:
             await self._after_finish(error)
         else:
+            await self._heard(None)
             self._point("after_finish")
             await write(ledger.ready, self.row)
             self._point("after_ready")
@@ -300,6 +346,7 @@ class Work:
         self._error = error
         self._failed_finishes += 1
         log.info("finish_failed %s outcome=%s status=%s %s", self._who, error.outcome, error.status, error.detail)
+        await self._heard(error)
         if error.broken or error.outcome is Outcome.GONE:
             await self._discard([Found(self.row.external_id, meta=self.row.meta)])
             self._creates = max(self._creates, 1)
@@ -310,10 +357,15 @@ class Work:
         ):
             await self._fail(error)
         else:
-            await asyncio.sleep(max(min(error.retry_after or 0.0, 10.0), backoff(min(self._failed_finishes, 3))))
+            await self._rest(backoff(min(self._failed_finishes, 3)))
+
+    async def _rest(self, pause: float) -> None:
+        """Sleep `pause` seconds, or as long as the vendor is to be left alone."""
+        left = self._vendor.paused_for if self._vendor is not None else 0.0
+        await asyncio.sleep(max(pause, left * random.uniform(1.0, 1.2)))  # noqa: S311
 
     async def _pause_until_due(self) -> None:
-        if self.row.next_at is not None:
+        if self.row.next_at is not None and self.row.place_at is None:
             await asyncio.sleep(max(0.0, (self.row.next_at - timezone.now()).total_seconds()))
 
     async def _fail(self, error: ProvisioningError | None) -> None:

@@ -13,8 +13,8 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from provisioning import chips, clock, delivery, envfile, ledger, orchestrator, words
-from provisioning.converge import converge
+from provisioning import chips, clock, delivery, envfile, ledger, orchestrator, standing, words
+from provisioning.converge import PATIENCE, converge
 from provisioning.exceptions import NotConfigured, SandboxLost, VendorError
 from provisioning.models import Credential, Resource
 from provisioning.outcome import Outcome, Verb
@@ -27,10 +27,12 @@ if TYPE_CHECKING:
     import e2b
 
 __all__ = [
+    "PATIENCE",
     "SandboxLost",
     "converge",
     "env_entries",
     "env_text",
+    "nothing_comes_soon",
     "plan",
     "preview_url",
     "renew",
@@ -93,6 +95,8 @@ def retry(session: Owner, provider: str) -> bool:
             moot = (row.error or {}).get("reason") in _MOOT
             ledger.replan_failed(row, {} if moot else None)
             changed = True
+    if changed:
+        standing.invite_probe(provider)
     return changed
 
 
@@ -159,6 +163,20 @@ def resources_state(session: Owner) -> list[dict[str, Any]]:
     for row in Resource.objects.filter(session_id=session.pk).order_by("id"):
         rows[row.provider].append(row)
     return [chips.fold(its) for its in rows.values() if its]
+
+
+def nothing_comes_soon(session: Owner) -> bool:
+    """Whether all that is missing are legs whose place in their vendor's queue comes after their deadline.
+
+    The sandbox is worth any wait, and `.env` has to hold what there is.
+    """
+    rows: dict[str, list[Resource]] = {provider: [] for provider in PROVIDERS}
+    for row in Resource.objects.filter(session_id=session.pk).order_by("id"):
+        rows[row.provider].append(row)
+    waits = {provider: ledger.queued_for(its) for provider, its in rows.items()}
+    far = {provider for provider, wait in waits.items() if wait > orchestrator.deadline_of(provider)}
+    others = any(ledger.needs_work(its) or waits[provider] > 0 for provider, its in rows.items() if provider not in far)
+    return bool(far) and "e2b" not in far and not others and not delivery.env_is_due(session.pk)
 
 
 def preview_url(session: Owner) -> str | None:

@@ -3,7 +3,8 @@
 Every signal is sent from synchronous database code, inside the transaction that changes the row it speaks of, so that a
 receiver which writes to the same database commits or rolls back together with that change.
 
-    resource_changed   session_id, provider, kind, name, state, elapsed_ms, url, error
+    resource_changed   session_id, provider, kind, name, state, elapsed_ms, url, error, and starts_in_ms while the leg
+                       waits for its place in the vendor's queue, else None
     env_written        session_id, names
     env_unwritten      session_id
     sandbox_changed    session_id, state (booting, running, paused, lost, gone)

@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import random
 import time
 
 from channels.db import database_sync_to_async
 
-from provisioning import faults, ledger, words
+from provisioning import admission, faults, ledger, standing, words
 from provisioning.exceptions import ProvisioningError, VendorError
 from provisioning.models import Resource
 from provisioning.outcome import Outcome, Verb, Wire
 from provisioning.providers.base import Made, Step
 from provisioning.providers.registry import step_for
 from provisioning.shielding import to_the_end
+from provisioning.standing import Standing
 
 log = logging.getLogger(__name__)
 
@@ -34,10 +36,17 @@ async def destroy(row: Resource) -> None:
         return
     step = step_for(row.provider, row.kind)
     found = 0
+    there = step.remote and (row.attempt or row.external_id)
+    vendor = await database_sync_to_async(standing.of)(row.provider) if there else None
+    if vendor is not None and vendor.paused_for > 0:
+        wait = vendor.paused_for * random.uniform(1.0, 1.5)  # noqa: S311 - those who wait come back one by one
+        await to_the_end(database_sync_to_async(ledger.put_off)(row, wait))
+        return
     try:
-        if step.remote and (row.attempt or row.external_id):
+        if vendor is not None:
             async with asyncio.timeout(TOTAL):
-                found = await _destroy_with_patience(row, step)
+                found = await _destroy_with_patience(row, step, vendor)
+            await _heard(step, vendor, None)
     except (ProvisioningError, TimeoutError) as caught:
         error = caught if isinstance(caught, ProvisioningError) else _silence()
         told = words.explain(error, step, tries=0, seconds=0.0)
@@ -73,7 +82,14 @@ def _silence() -> VendorError:
     return VendorError("delete", Outcome.REMEMBER, verb=Verb.DELETE, wire=Wire.LOST, detail=detail)
 
 
-async def _destroy_with_patience(row: Resource, step: Step) -> int:
+async def _heard(step: Step, vendor: Standing, error: VendorError | None) -> None:
+    """Let everybody know what a delete met: a throttle pauses, success closes the breaker; a refusal may be of deleting
+    alone, and opens nothing."""
+    if vendor.troubled if error is None else admission.throttles(error):
+        await to_the_end(database_sync_to_async(admission.heard)(step, vendor, error))
+
+
+async def _destroy_with_patience(row: Resource, step: Step, vendor: Standing) -> int:
     """How many things were destroyed. Deletes and reads may be repeated freely."""
     step.check()
     tries, until = 0, time.monotonic() + BUSY_PATIENCE
@@ -82,8 +98,9 @@ async def _destroy_with_patience(row: Resource, step: Step) -> int:
             return await _destroy_and_prove(row, step)
         except VendorError as error:
             tries += 1
+            await _heard(step, vendor, error)
             busy = error.status == 423 and time.monotonic() < until
-            hopeless = error.status in {401, 403} or (error.retry_after or 0.0) > 2.0
+            hopeless = error.status in {401, 403} or admission.throttles(error)
             if hopeless or (tries >= QUICK_TRIES and not busy):
                 raise
             await asyncio.sleep(max(error.retry_after or 0.0, 0.3 * 2 ** min(tries - 1, 2)))

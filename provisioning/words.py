@@ -9,7 +9,7 @@ from __future__ import annotations
 import secrets
 from typing import Any
 
-from provisioning.exceptions import NotConfigured, ProvisioningError, VendorError
+from provisioning.exceptions import NotAdmitted, NotConfigured, ProvisioningError, VendorError
 from provisioning.outcome import Hint, Outcome, Wire
 from provisioning.providers.base import Step
 
@@ -31,6 +31,7 @@ REASONS = frozenset(
         "sandbox_lost",
         "revoked",
         "lost",
+        "stopped",
         "internal",
     }
 )
@@ -95,6 +96,8 @@ def _tell(error: ProvisioningError | None, step: Step) -> tuple[str, str, str, b
     if isinstance(error, NotConfigured):
         advice = f"Set {error.setting} where mk0r runs and start it again."
         return "not_configured", f"{step.label} has no key here: {error.setting} is not set", advice, False
+    if isinstance(error, NotAdmitted):
+        return _tell_not_admitted(error, step)
     if not isinstance(error, VendorError):
         return "internal", f"mk0r itself failed while it asked {step.label} for {step.thing}", _RETRY, True
     code = ", ".join(filter(None, (str(error.status) if error.status else "", error.code)))
@@ -108,6 +111,18 @@ def _tell(error: ProvisioningError | None, step: Step) -> tuple[str, str, str, b
         advice = "Whoever runs mk0r has to raise that limit or free some of it."
         return "quota", f"{step.label} refused {step.thing}: its account is at its limit{said}", advice, True
     return _tell_failure(error, step, said)
+
+
+def _tell_not_admitted(error: NotAdmitted, step: Step) -> tuple[str, str, str, bool]:
+    label, thing = step.label, step.thing
+    if error.why == "stopped":
+        advice = "It goes on when they say so; Retry works from then on."
+        return "stopped", f"Staff have paused {label} here, so it was not asked for {thing}", advice, True
+    if error.why == "refused":
+        advice = "Whoever runs mk0r has to check that key; Retry asks again at once."
+        return "unauthorized", f"{label} refuses mk0r's own key, so it was not asked for {thing}", advice, True
+    wait = _duration(error.retry_in)
+    return "rate_limited", f"{label} takes no more at the moment: a place is free in {wait}", f"Retry in {wait}.", True
 
 
 def _tell_failure(error: VendorError, step: Step, said: str) -> tuple[str, str, str, bool]:

@@ -86,6 +86,7 @@ class ResourceChanged(_Data):
     name: str
     state: Literal["planned", "creating", "ready", "failed", "unknown", "deleting", "gone", "stuck"]
     elapsed_ms: Number | None = None
+    starts_in_ms: Number | None = None  # while planned: when its place in the vendor's queue comes
     url: str | None = None
     error: Problem | None = None
 

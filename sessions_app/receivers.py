@@ -19,7 +19,8 @@ ENV_UNWRITTEN = "The sandbox did not take the app's .env; it keeps the one it ha
 
 @receiver(signals.resource_changed, dispatch_uid="sessions.resource_changed")
 def _resource_changed(session_id: UUID, **change: Any) -> None:
-    data = {name: change.get(name) for name in ("provider", "kind", "name", "state", "elapsed_ms", "error")}
+    told = ("provider", "kind", "name", "state", "elapsed_ms", "starts_in_ms", "error")
+    data = {name: change.get(name) for name in told}
     events.append(session_id, "resource.changed", data | {"url": change.get("url") or None})
 
 

@@ -40,6 +40,8 @@ class ResourceOut(_Out):
     name: str
     state: str = Field(description="planned, creating, ready, failed, unknown, deleting, gone or stuck")
     elapsed_ms: int | None
+    starts_in_ms: int | None = Field(default=None, description="while it waits for its place in the vendor's queue")
+    starts_at: str | None = None
     error: dict[str, Any] | None
 
 

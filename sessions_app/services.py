@@ -155,7 +155,8 @@ def _put_off(session: Session) -> None:
     waiting = session.resources.filter(next_at__gt=now).exclude(state__in=("failed", "gone"))
     first = waiting.aggregate(first=Min("next_at"))["first"]
     if first is not None:
-        seconds = (first - now).total_seconds()
+        # Early enough to be there when a place in a vendor's queue comes.
+        seconds = max(0.0, (first - now).total_seconds() - provisioning.PATIENCE / 3)
         queue = jobs.UP if session.state == Session.State.OPEN else jobs.DOWN
         jobs.converge_soon(session.pk, seconds=seconds, queue=queue)
 

@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('provisioning', '0002_ledger_rules'),
+        ('provisioning', '0003_budgets'),
     ]
 
     operations = [

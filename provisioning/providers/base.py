@@ -84,6 +84,7 @@ class Step(abc.ABC):
     adoptable: ClassVar[bool] = True  # False: its secret is shown once, so one found again is deleted and made anew
     remote: ClassVar[bool] = True  # False: nothing exists at a vendor
     settles_within: ClassVar[float] = 4.0  # seconds after which a create that was sent shows in `find`, or never will
+    cost: ClassVar[int] = 1  # requests an attempt takes out of the vendor's budget; the same for each of its steps
 
     @property
     @abc.abstractmethod

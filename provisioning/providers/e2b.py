@@ -153,6 +153,7 @@ class Sandbox(Step):
     thing: ClassVar[str] = "a sandbox"
     without: ClassVar[str] = "Without a sandbox nothing can be built or shown; the other services are kept."
     settles_within: ClassVar[float] = 15.0  # it is listed once it has booted
+    cost: ClassVar[int] = 1  # what is limited so tightly is creating; every other call has room to spare
 
     @property
     def base_url(self) -> str:

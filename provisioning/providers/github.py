@@ -95,6 +95,7 @@ class Repository(Step):
     label: ClassVar[str] = "GitHub"
     thing: ClassVar[str] = "a repository"
     without: ClassVar[str] = "The app works, but its versions are kept in the sandbox only."
+    cost: ClassVar[int] = 1  # what is limited is making content: one repository; switching Actions off makes none
 
     def __init__(self) -> None:
         self._api = _Api()

@@ -160,6 +160,7 @@ class Project(Step):
     label: ClassVar[str] = "Neon"
     thing: ClassVar[str] = "a database"
     without: ClassVar[str] = "The app works without a database: what is typed into it will not be kept."
+    cost: ClassVar[int] = 6  # the create, and about five looks at its operations until the database is up
 
     settles_within: ClassVar[float] = 10.0
 

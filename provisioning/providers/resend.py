@@ -125,6 +125,7 @@ class _ResendStep(Step):
     provider: ClassVar[str] = "resend"
     label: ClassVar[str] = "Resend"
     without: ClassVar[str] = "The app works without mail: nothing will be sent."
+    cost: ClassVar[int] = 1  # one POST: the audience and the key are a step, and a place, each
 
     def __init__(self) -> None:
         self._api = _Api()

@@ -128,7 +128,7 @@ class _Runner:
     # --- before the agent ---------------------------------------------------------------------------------------------
 
     async def _backend(self) -> None:
-        """Wait for the legs, visibly, until they have settled or their time is over."""
+        """Wait for the legs, visibly, until they have settled, only queue for long, or their time is over."""
         if missing := await db(record.waiting_for, self._turn):
             text = f"Waiting for {_listed(missing)} before the agent begins."
             await db(record.notice, self._turn, "info", text)
@@ -138,6 +138,8 @@ class _Runner:
             while not converging.done() and time.monotonic() < until:
                 await asyncio.wait([converging], timeout=LOOK_SECONDS)
                 await self._look()
+                if await db(provisioning.nothing_comes_soon, self._session):
+                    break
         finally:
             converging.cancel()
             await asyncio.gather(converging, return_exceptions=True)

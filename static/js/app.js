@@ -6,7 +6,7 @@ import { now, observe } from './clock.js';
 import { Connection } from './connection.js';
 import { targets } from './history.js';
 import { keep, keepTab } from './keep.js';
-import { isMoving, legsOf } from './legs.js';
+import { isMoving, isQueued, legsOf } from './legs.js';
 import { render } from './lit.js';
 import { Previewer } from './previewer.js';
 import { hiddenSecrets } from './secrets.js';
@@ -255,6 +255,7 @@ export class App {
   pace({ session, ui }) {
     const still = matchMedia('(prefers-reduced-motion: reduce)').matches;
     if (session?.legs.some((leg) => isMoving(leg))) return still ? 1000 : 100;
+    if (session?.legs.some((leg) => isQueued(leg))) return 1000;
     if (session?.running || ui.secrets.values || ui.status.state !== 'open') return 1000;
     return 15_000;
   }

@@ -29,6 +29,12 @@ function stepsAfter(before, state, kind, at, elapsedMs) {
   return [{ kind, startedAt: began, endedAt: at }];
 }
 
+/** When the place comes that a leg waits for in its vendor's queue; null when it waits for none. */
+function placeOf(state, inMs, at) {
+  const told = Date.parse(at);
+  return state === 'planned' && inMs !== null && Number.isFinite(told) ? new Date(told + Math.min(Math.max(inMs, 0), 1e9)).toISOString() : null;
+}
+
 /** An event tells of the whole leg; its kind is the step the leg is at. */
 function resourceChanged(log, data, at) {
   const provider = text(data.provider);
@@ -38,7 +44,8 @@ function resourceChanged(log, data, at) {
   const elapsedMs = number(data.elapsed_ms);
   const leg = {
     provider, kind, state, elapsedMs, name: text(data.name) || before?.name || '', url: text(data.url) || before?.url || '',
-    steps: stepsAfter(before, state, kind, at, elapsedMs), error: data.error && typeof data.error === 'object' ? data.error : null,
+    startsAt: placeOf(state, number(data.starts_in_ms), at), steps: stepsAfter(before, state, kind, at, elapsedMs),
+    error: data.error && typeof data.error === 'object' ? data.error : null,
   };
   return { ...log, legs: { ...log.legs, [provider]: leg } };
 }

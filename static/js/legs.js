@@ -1,5 +1,7 @@
 /* The five services of a session: their order, their words, and one summary of each from its rows in the log. */
 
+import { duration } from './format.js';
+
 /** One order everywhere: shortest usual time first. */
 export const ORDER = ['posthog', 'github', 'resend', 'e2b', 'neon'];
 
@@ -31,13 +33,14 @@ export const WORDS = {
 const MOVING = new Set(['creating', 'deleting']);
 export const isMoving = (leg) => MOVING.has(leg.state) || leg.state === 'unknown';
 export const isSettled = (leg) => leg.state === 'ready' || leg.state === 'failed';
+export const isQueued = (leg) => leg.state === 'planned' && leg.startsAt !== null;
 export const doing = (leg) => DOING[`${leg.provider}/${leg.step}`] ?? DOING[leg.provider] ?? '';
 
 const moment = (value) => (value === null || value === undefined ? null : Date.parse(value));
 
 function fromLog(leg) {
   const steps = leg.steps.map((step) => ({ kind: step.kind, startedAt: moment(step.startedAt), endedAt: moment(step.endedAt) }));
-  return { ...leg, step: leg.kind, steps };
+  return { ...leg, step: leg.kind, steps, startsAt: moment(leg.startsAt) };
 }
 
 function fromSnapshot(item) {
@@ -45,7 +48,7 @@ function fromSnapshot(item) {
   const step = { kind: item.kind, startedAt: started, endedAt: moment(item.settled_at) };
   return {
     provider: item.provider, state: item.state, name: item.name ?? '', step: item.kind ?? '', url: item.url ?? '',
-    error: item.error ?? null, elapsedMs: Number.isFinite(item.elapsed_ms) ? item.elapsed_ms : null,
+    startsAt: item.state === 'planned' ? moment(item.starts_at) : null, error: item.error ?? null, elapsedMs: Number.isFinite(item.elapsed_ms) ? item.elapsed_ms : null,
     steps: started === null ? [] : [step],
   };
 }
@@ -58,6 +61,12 @@ export function elapsed(leg, now) {
   return leg.elapsedMs ?? Math.max(0, Math.round((last.endedAt ?? last.startedAt) - leg.steps[0].startedAt));
 }
 
+/** How long a leg still has to queue, in words: "about 12 s", "any moment now". */
+export function queuedFor(leg, now) {
+  const left = Math.ceil((leg.startsAt - now) / 1000);
+  return left > 0 ? `about ${duration(left * 1000).replace('.0 s', ' s')}` : 'any moment now';
+}
+
 /** The legs in order: from the log where it knows one, else from the snapshot, else planned without a name. */
 export function legsOf(logged, snapshot, useLog, local = {}) {
   return ORDER.map((provider) => {
@@ -66,6 +75,6 @@ export function legsOf(logged, snapshot, useLog, local = {}) {
     const mine = Object.hasOwn(logged, provider) ? logged[provider] : null;
     if (mine && (useLog || !told)) return { ...fromLog(mine), ...extra };
     if (told) return { ...fromSnapshot(told), ...extra };
-    return { provider, state: 'planned', steps: [], name: '', step: '', url: '', error: null, elapsedMs: null, ...extra };
+    return { provider, state: 'planned', steps: [], name: '', step: '', url: '', startsAt: null, error: null, elapsedMs: null, ...extra };
   });
 }

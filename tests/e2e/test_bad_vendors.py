@@ -27,10 +27,10 @@ LABELS = {"neon": "Neon", "github": "GitHub", "resend": "Resend", "e2b": "E2B"}
 MEANING = {"neon": "database", "github": "version", "resend": "mail", "e2b": "sandbox"}
 QUICK = ["status:500", "status:401", "status:429", "garbage", "truncate", "reset_before", "reset_after", "flood"]
 SLOW = ["hang", "slow_drip"]
+THROTTLED = "status:429"
 REASONS = {
     "status:500": {"vendor_error"},
     "status:401": {"unauthorized"},
-    "status:429": {"rate_limited"},
     "garbage": {"bad_reply"},
     "truncate": {"bad_reply", "no_answer"},
     "reset_before": {"no_answer"},
@@ -85,11 +85,13 @@ def _legs(visitor: Visitor) -> dict[str, dict[str, Any]]:
 
 
 def _at_rest(visitor: Visitor, faults: dict[str, str]) -> bool:
-    """The healthy legs are live, and the others have failed or are shown as slow at the end of their time."""
+    """The healthy legs are live, and the others have failed, queue, or are shown as slow at the end of their time."""
     legs = _legs(visitor)
     healthy = bool(legs) and all(leg["state"] == "ready" for name, leg in legs.items() if name not in faults)
     return healthy and all(
-        legs[name]["state"] == "failed" or (legs[name]["state"] == "unknown" and legs[name]["elapsed_ms"] > 3_000)
+        legs[name]["state"] == "failed"
+        or legs[name]["starts_in_ms"] is not None
+        or (legs[name]["state"] == "unknown" and legs[name]["elapsed_ms"] > 3_000)
         for name in faults
     )
 
@@ -114,18 +116,24 @@ def _storm(product: Installation, faults: dict[str, str], usual: dict[str, float
         elif leg["state"] == "failed":
             _understandable(name, faults[name], leg["error"])
         else:
-            assert faults[name] in SLOW, (faults, leg)
+            assert faults[name] in {*SLOW, THROTTLED}, (faults, leg)
+    if THROTTLED in faults.values():
+        # What the vendor put off comes in by itself, and its pause is over before the next storm.
+        product.cloud.clear_faults()
+        for name in (name for name, fault in faults.items() if fault == THROTTLED):
+            until(lambda name=name: _legs(visitor)[name]["state"] == "ready", f"{name} after its pause", 60)
     return visitor
 
 
 def _told_after(events: list[dict[str, Any]], provider: str, states: set[str]) -> float:
-    """Seconds from the beginning of the session until the leg was said to be in one of these states."""
+    """Seconds from the beginning of the session until the leg was said to be in one of these states, or to queue."""
     began = datetime.fromisoformat(events[0]["at"])
     told = [
         datetime.fromisoformat(event["at"])
         for event in events
         if event["type"] == "resource.changed"
-        and (event["data"]["provider"], event["data"]["state"] in states) == (provider, True)
+        and event["data"]["provider"] == provider
+        and (event["data"]["state"] in states or "starts_in_ms" in event["data"])
     ]
     return (told[0] - began).total_seconds()
 

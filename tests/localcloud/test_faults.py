@@ -46,6 +46,15 @@ def test_a_status_is_answered_in_the_vendors_form(well: CloudUnderTest, resend: 
     assert made(well, name) == 0
 
 
+@pytest.mark.parametrize("header", ["soon", "Wed, 21 Oct 2065 07:28:00 GMT", "-5"])
+def test_a_retry_after_that_is_no_number_is_sent_as_it_is(
+    well: CloudUnderTest, resend: httpx.Client, name: str, header: str
+) -> None:
+    order(well, "status:429", retry_after=header)
+    assert create(resend, name).headers["retry-after"] == header
+    assert well.operator("GET", "faults")[0]["retry_after"] == header
+
+
 @pytest.mark.parametrize(
     ("vendor", "path", "member"),
     [("neon", "/neon/api/v2/projects", "request_id"), ("github", "/github/user", "documentation_url")],
@@ -147,6 +156,8 @@ def test_probability_picks_some_and_clearing_ends_it(well: CloudUnderTest, resen
         [{"fault": "latency", "probability": 2}],
         [{"fault": "latency", "seconds": -1}],
         [{"fault": "latency", "secs": 1}],
+        [{"fault": "latency", "retry_after": "5"}],
+        [{"fault": "status:429", "retry_after": "5\r\nX: y"}],
     ],
 )
 def test_a_rule_that_makes_no_sense_changes_nothing(well: CloudUnderTest, rules: Any) -> None:

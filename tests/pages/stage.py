@@ -37,6 +37,7 @@ class Played:
     def __init__(self) -> None:
         self.delays: dict[str, float] = {}
         self.failing: set[str] = set()
+        self.queued: dict[str, float] = {}  # seconds until the place comes of a leg that is left waiting for it
         self.preview = ""
 
     def move(self, row: Any, state: str, error: dict[str, Any] | None = None) -> None:
@@ -59,6 +60,11 @@ class Played:
                 row.deleted_at = row.verified_at = now
             row.save()
             ledger.announce(self._of(Resource, row), before)
+
+    def queue(self, row: Any) -> None:
+        from provisioning import ledger
+
+        ledger.queue(row, self.queued[row.provider])
 
     def _of(self, model: Any, row: Any) -> list[Any]:
         return list(model.objects.filter(session_id=row.session_id, provider=row.provider).order_by("id"))
@@ -93,6 +99,9 @@ class Played:
             if row.state == "deleting":
                 await db(self.move)(row, "gone")
                 continue
+            if row.provider in self.queued:
+                await db(self.queue)(row)
+                return
             await db(self.move)(row, "creating")
             await asyncio.sleep(self.delays.get(row.provider, 0.02) / len(rows))
             failed = row.provider in self.failing and row is rows[-1]
@@ -206,6 +215,7 @@ def scene_play(data: dict[str, Any]) -> dict[str, Any]:
 def scene_legs(data: dict[str, Any]) -> dict[str, Any]:
     """How the legs of sessions to come behave."""
     played.delays, played.failing = data.get("delays", {}), set(data.get("failing", []))
+    played.queued = data.get("queued", {})
     played.preview = data.get("preview", played.preview)
     return {}
 

@@ -102,3 +102,18 @@ def test_without_script_the_page_says_what_it_needs(visitor: Any) -> None:
     page = visitor(java_script_enabled=False).page()
     expect(page.locator(".chip")).to_have_count(5)
     assert "<b>mk0r needs JavaScript.</b>" in page.content()
+
+
+def test_a_leg_that_queues_says_for_how_long_and_a_reload_says_the_same(visitor: Any, stage: Any) -> None:
+    stage.ask("legs", queued={"github": 75}, preview=stage.preview)
+    page = _ready(visitor().page())
+    page.locator("#sentence").press_sequentially("A poll", delay=20)
+    chip = page.locator('.chip[data-provider="github"]')
+    expect(chip).to_contain_text("queued")
+    expect(page.locator('.chip[data-state="ready"]')).to_have_count(4)
+    line = page.locator('.fall-row[data-provider="github"] .fall-wait')
+    expect(line).to_contain_text(re.compile(r"Queued, about (1 min \d\d|\d\d) s: GitHub takes only so many at a time"))
+    before = line.inner_text()
+    expect(line).not_to_have_text(before)  # it counts down
+    page.reload()
+    expect(_ready(page).locator('.fall-row[data-provider="github"] .fall-wait')).to_contain_text("Queued, about")

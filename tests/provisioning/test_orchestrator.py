@@ -170,14 +170,34 @@ async def test_throttling_is_waited_out_as_long_as_the_vendor_asks(
     assert (row.settled_at - row.started_at).total_seconds() >= 1.0
 
 
-async def test_a_wait_longer_than_the_leg_has_is_told_instead_of_sat_out(vendor_settings: Any, begin: Any) -> None:
+async def test_a_wait_longer_than_the_leg_has_is_queued_and_told_and_holds_nothing_up(
+    vendor_settings: Any, begin: Any, rows: Any, heard: Any
+) -> None:
     session = await begin()
     vendor_settings.set_faults([fault("github", "create_repository", "status:429", seconds=120)])
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
+        await services.converge(session.pk)
+    chips = {chip["provider"]: chip for chip in await database_sync_to_async(services.resources_state)(session)}
+    assert (chips["github"]["state"], chips["github"]["error"]) == ("planned", None)
+    assert 100_000 < chips["github"]["starts_in_ms"] <= 121_000
+    assert chips["neon"]["state"] == chips["resend"]["state"] == "ready"
+    told = [each for each in heard.of("resource_changed", session) if each["provider"] == "github"]
+    assert [each["state"] for each in told] == ["planned", "creating", "planned"]
+    assert [each["starts_in_ms"] is not None for each in told] == [False, False, True]
+
+
+async def test_a_wait_beyond_what_a_leg_may_queue_is_told_instead_of_sat_out(
+    vendor_settings: Any, begin: Any, settings: Any
+) -> None:
+    settings.MK0R_QUEUE_SECONDS = 60.0
+    session = await begin()
+    vendor_settings.set_faults([fault("github", "create_repository", "status:429", seconds=120)])
+    async with asyncio.timeout(20):
         await services.converge(session.pk)
     error = (await errors(session))["github"]
     assert error["reason"] == "rate_limited"
-    assert "2 min" in error["next"]
+    assert error["retryable"] is True
+    assert "1 min 59 s" in error["next"] or "2 min" in error["next"]
 
 
 async def test_a_missing_key_fails_its_leg_at_once_and_says_which(

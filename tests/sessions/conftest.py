@@ -90,7 +90,8 @@ class Backend:
     def resources_state(self, session: Session) -> list[dict[str, Any]]:
         return [
             {"provider": r.provider, "kind": r.kind, "name": r.name, "state": r.state, "attempt": 1, "elapsed_ms": 12,
-             "started_at": None, "settled_at": None, "url": "", "local": True, "error": r.error}
+             "started_at": None, "settled_at": None, "starts_at": None, "starts_in_ms": None,
+             "url": "", "local": True, "error": r.error}
             for r in session.resources.order_by("id")
         ]  # fmt: skip
 

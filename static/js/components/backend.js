@@ -3,7 +3,7 @@
 
 import { html, nothing, repeat } from '../lit.js';
 import { duration } from '../format.js';
-import { VENDORS, elapsed, isMoving } from '../legs.js';
+import { VENDORS, elapsed, isMoving, isQueued, queuedFor } from '../legs.js';
 import { glyph, icon, word } from './glyphs.js';
 import { where } from './chips.js';
 import { measure, verdict, waterfall } from './waterfall.js';
@@ -19,11 +19,17 @@ function why(leg, act) {
     <span class="btns"><button class="btn btn-main" type="button" @click=${() => act.retry(leg.provider)}>${icon('reload')} Retry ${vendor.name}</button></span></div>`;
 }
 
-function cell(leg, now) {
+/** The word of a leg's state and, behind it, how long: what it took, or how long it still queues. */
+function standing(leg, now) {
+  if (isQueued(leg)) return html`queued<span class="num">, ${queuedFor(leg, now)}</span>`;
   const time = elapsed(leg, now);
+  const shown = isMoving(leg) ? duration(Math.floor(time / 100) * 100) : duration(time);
+  return html`${word(leg.state)}${time === null || leg.state === 'gone' ? nothing : html`<span class="num">, ${shown}</span>`}`;
+}
+
+function cell(leg, now) {
   return html`<div class=${`back-leg ${leg.state === 'failed' ? 'is-failed' : ''}`} data-provider=${leg.provider} data-state=${leg.state}>
-    <b>${glyph(leg.state)} ${VENDORS[leg.provider].name}</b>${word(leg.state)}${
-      time === null || leg.state === 'gone' ? nothing : html`<span class="num">, ${isMoving(leg) ? duration(Math.floor(time / 100) * 100) : duration(time)}</span>`}</div>`;
+    <b>${glyph(leg.state)} ${VENDORS[leg.provider].name}</b>${standing(leg, now)}</div>`;
 }
 
 /** The strip above the panel: there while anything is not at rest, so that a finished backend takes no room. `drawn`: the
@@ -42,7 +48,7 @@ function row(leg, now) {
   const vendor = VENDORS[leg.provider];
   const time = elapsed(leg, now);
   return html`<tr data-provider=${leg.provider}><th scope="row"><span class="with">${glyph(leg.state)} ${vendor.role}</span></th>
-    <td>${word(leg.state)}</td><td>${vendor.name} ${where(leg.local)}</td><td class="end num">${time === null ? '' : duration(time)}</td>
+    <td>${isQueued(leg) ? `queued, ${queuedFor(leg, now)}` : word(leg.state)}</td><td>${vendor.name} ${where(leg.local)}</td><td class="end num">${time === null ? '' : duration(time)}</td>
     <td class="mono fill clip">${leg.url ? html`<a href=${/^https?:/.test(leg.url) ? leg.url : nothing} target="_blank" rel="noopener noreferrer">${leg.name}</a>` : leg.name}</td></tr>`;
 }
 

@@ -1,7 +1,7 @@
 /* The five services as chips: state, and whether each is the vendor's own or a stand-in on this machine. */
 
 import { html, nothing, repeat } from '../lit.js';
-import { VENDORS, isMoving } from '../legs.js';
+import { VENDORS, isMoving, isQueued } from '../legs.js';
 import { glyph, word } from './glyphs.js';
 
 export function where(local) {
@@ -14,7 +14,7 @@ function chip(leg, begun) {
   const tone = leg.state === 'failed' ? 'chip-failed' : isMoving(leg) ? 'chip-moving' : '';
   return html`<li class=${`chip ${tone}`} data-provider=${leg.provider} data-state=${begun ? leg.state : 'none'}>
     ${glyph(leg.state)} <b>${VENDORS[leg.provider].name}</b>
-    ${begun ? html`<span class="chip-word">${word(leg.state)}</span>` : nothing} ${where(leg.local)}</li>`;
+    ${begun ? html`<span class="chip-word">${isQueued(leg) ? 'queued' : word(leg.state)}</span>` : nothing} ${where(leg.local)}</li>`;
 }
 
 export const chips = (legs, begun) => html`<ul class="chips" aria-label="Status of each service">
@@ -22,7 +22,7 @@ export const chips = (legs, begun) => html`<ul class="chips" aria-label="Status 
 
 /** The same five as a row of small glyphs. */
 export const dots = (legs) => html`<span class="legs">
-  ${legs.map((leg) => glyph(leg.state, `${VENDORS[leg.provider].name} ${word(leg.state)}`))}</span>`;
+  ${legs.map((leg) => glyph(leg.state, `${VENDORS[leg.provider].name} ${isQueued(leg) ? 'queued' : word(leg.state)}`))}</span>`;
 
 /** "5 of 5 live". */
 export function tally(legs) {

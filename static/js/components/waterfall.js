@@ -2,7 +2,7 @@
    SVG rects placed by attributes in percent, so no inline style is needed. */
 
 import { html, nothing, repeat, svg } from '../lit.js';
-import { VENDORS, doing, elapsed, isMoving, isSettled } from '../legs.js';
+import { VENDORS, doing, elapsed, isMoving, isQueued, isSettled, queuedFor } from '../legs.js';
 import { count, duration } from '../format.js';
 import { glyph, word } from './glyphs.js';
 
@@ -25,7 +25,7 @@ export function measure(legs, openedAt, now, usual) {
   const expected = moving ? Math.max(0, ...rows.map((row) => (isMoving(row.leg) ? row.start + (row.usual ?? 0) : 0))) : 0;
   const step = STEPS.find((one) => Math.max(sum, wall, expected, 400) / one <= 8) ?? 120_000;
   const full = Math.ceil((Math.max(sum, wall, expected, 400) * 1.02) / step) * step;
-  return { rows, wall, sum, full, step, moving, settled: legs.every((leg) => isSettled(leg)) };
+  return { now, rows, wall, sum, full, step, moving, settled: legs.every((leg) => isSettled(leg)) };
 }
 
 const share = (value, full) => `${Math.min(100, Math.max(0, (value / full) * 100)).toFixed(2)}%`;
@@ -53,7 +53,7 @@ function bars(row, m) {
   const { leg } = row;
   if (row.spent === null) return nothing;
   const width = (value) => share(Math.max(value, m.full * 0.0075), m.full);
-  const tone = leg.state === 'failed' ? 'bar-failed' : isMoving(leg) ? 'bar-moving' : 'bar';
+  const tone = leg.state === 'failed' ? 'bar-failed' : leg.state === 'planned' ? 'bar-unreal' : isMoving(leg) ? 'bar-moving' : 'bar';
   const second = leg.steps.length > 1 ? leg.steps[1].startedAt - leg.steps[0].startedAt : 0;
   const first = second > 0 && second < row.spent ? second : row.spent;
   const rest = isMoving(leg) && row.usual !== null && row.usual > row.spent ? row.usual - row.spent : 0;
@@ -64,10 +64,14 @@ function bars(row, m) {
 }
 
 /** Why a leg is not there yet: what it waits for, what is usual, and what happens if it does not come. */
-function waiting(row, deadlines) {
+function waiting(row, deadlines, now) {
   const { leg } = row;
   const vendor = VENDORS[leg.provider];
   if (leg.state === 'failed') return `${leg.error?.message ?? 'It could not be made.'} ${vendor.without}`;
+  if (isQueued(leg)) {
+    const meanwhile = leg.provider === 'e2b' ? vendor.without : 'It joins when it is up.';
+    return `Queued, ${queuedFor(leg, now)}: ${vendor.name} takes only so many at a time. ${meanwhile}`;
+  }
   if (leg.state === 'unknown') return 'No clear answer yet: looking for what was made, and going on from there.';
   if (leg.state !== 'creating') return '';
   const usual = row.usual ? ` Usually ${duration(row.usual)}.` : '';
@@ -79,10 +83,10 @@ function legRow(row, m, deadlines) {
   const { leg } = row;
   const vendor = VENDORS[leg.provider];
   // A line below the bar is shown only once a leg takes noticeably long: rows that come and go in a blink would jump.
-  const late = leg.state === 'failed' || leg.state === 'unknown' || (row.spent !== null && row.spent > 1500);
-  const why = late ? waiting(row, deadlines) : '';
+  const late = leg.state === 'failed' || leg.state === 'unknown' || isQueued(leg) || (row.spent !== null && row.spent > 1500);
+  const why = late ? waiting(row, deadlines, m.now) : '';
   return html`<div class="fall-row" role="listitem" data-provider=${leg.provider} data-state=${leg.state}>
-    <span class="fall-what">${glyph(leg.state, word(leg.state))} <b>${vendor.role}</b> <span>${vendor.name}</span></span>
+    <span class="fall-what">${glyph(leg.state, isQueued(leg) ? 'queued' : word(leg.state))} <b>${vendor.role}</b> <span>${vendor.name}</span></span>
     <svg class="fall-track" aria-hidden="true">${bars(row, m)}</svg>
     <span class="fall-ms">${row.spent === null ? html`<span class="faint">–</span>` : html`<span class="num">${ms(row.spent, m.full)}<span class="unit">ms</span></span>`}</span>
     ${why ? html`<p class="fall-wait">${why}</p>` : nothing}</div>`;

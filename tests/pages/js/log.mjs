@@ -26,6 +26,7 @@ export function someLog(random, length) {
       add('resource.changed', {
         provider: pick(random, ['posthog', 'github', 'resend', 'e2b', 'neon']), kind: pick(random, ['a', 'b']), name: 'mk0r-x',
         state: pick(random, ['planned', 'creating', 'ready', 'failed', 'unknown', 'gone']), elapsed_ms: Math.floor(random() * 4000),
+        ...(random() < 0.3 ? { starts_in_ms: Math.floor(random() * 90_000) } : {}),
       });
     } else if (kind === 2) add('env.written', { names: ['DATABASE_URL', 'RESEND_API_KEY'].slice(0, 1 + Math.floor(random() * 2)) });
     else if (kind === 3) add('sandbox.changed', { state: pick(random, ['booting', 'running', 'paused', 'lost']) });

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { elapsed } from '../../../static/js/legs.js';
+import { elapsed, isQueued, queuedFor } from '../../../static/js/legs.js';
 import { initial, reduce } from '../../../static/js/store.js';
 import { view } from '../../../static/js/view.js';
 import { chance, snapshotAt, someLog } from './log.mjs';
@@ -101,6 +101,24 @@ test('a leg made in two steps keeps both, and begins anew when it is made again'
   assert.deepEqual([leg(state).state, leg(state).steps.length, elapsed(leg(state), 0)], ['ready', 1, 900]);
   const atOnce = all([snapshotAt(0), change(1, 'audience', 'ready', 250)]);
   assert.deepEqual([leg(atOnce).steps.length, elapsed(leg(atOnce), 0)], [1, 250]);
+});
+
+test('a leg that queues says for how long, the same from the log and from a snapshot, and no longer once it begins', () => {
+  const change = (seq, state, more = {}) => event(seq, 'resource.changed', { provider: 'github', kind: 'repository', name: 'n', state, ...more });
+  const leg = (state) => view(state).legs.find((one) => one.provider === 'github');
+  const at = Date.parse('2026-01-01T00:00:00Z');
+  let state = all([snapshotAt(0), change(1, 'planned', { starts_in_ms: 12_000 })]);
+  assert.equal(isQueued(leg(state)), true);
+  assert.deepEqual([0, 300, 11_900, 12_500].map((past) => queuedFor(leg(state), at + past)), ['about 12 s', 'about 12 s', 'about 1 s', 'any moment now']);
+  state = all([change(2, 'creating')], state);
+  assert.equal(isQueued(leg(state)), false);
+  state = all([change(3, 'planned', { starts_in_ms: 75_000 })], state); // refused: back in the queue
+  assert.equal(queuedFor(leg(state), at), 'about 1 min 15 s');
+  const told = { provider: 'github', kind: 'repository', name: 'n', state: 'planned', starts_at: '2026-01-01T00:00:12Z', elapsed_ms: 0 };
+  const early = all([snapshotAt(9, { resources: [told] })]);
+  assert.equal(queuedFor(leg(early), at), 'about 12 s');
+  for (const odd of ['soon', null, -5, {}, NaN, 1e300]) assert.doesNotThrow(() => leg(all([snapshotAt(0), change(1, 'planned', { starts_in_ms: odd })])));
+  assert.equal(isQueued(leg(all([snapshotAt(0), change(1, 'ready', { starts_in_ms: 5 })]))), false);
 });
 
 test('a newer snapshot speaks for what the log has not told yet, and the log for the rest', () => {

@@ -1,0 +1,135 @@
+"""How each vendor treats us just now, in one row that every process reads: asked to wait, refused, stopped by staff.
+
+*Pause*: a vendor that says 429 or 503 is left alone by everybody until the time it named, or for a few seconds, longer
+each time it says so again. *Breaker*: after three refusals of our key in a row nobody asks any more, until one probe,
+let through by compare-and-set after 10 s, then 20 s and so on up to 5 min, gets any answer but that refusal. Calls that
+are already under way when it opens cannot be called back. Nothing is written while nothing is the matter.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db import connection, transaction
+from django.db.models import F
+from django.db.models.functions import Least, Now
+
+from provisioning import alerts, budgets
+from provisioning.models import Vendor
+from provisioning.outcome import MAX_RETRY_AFTER
+from provisioning.providers.base import Step
+
+log = logging.getLogger(__name__)
+
+OPENS_AFTER = 3  # refusals in a row, over all processes
+PROBE_SECONDS = 10
+PROBE_SECONDS_MOST = 300
+SHORTEST_PAUSE = 2.0  # seconds, where the vendor names none
+LONGEST_PAUSE = 60.0  # of those it did not name
+_CALM = timedelta(minutes=1)  # after a pause; what comes then is a new one and not the same again
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """One vendor's row as it was when it was read, by the database's clock."""
+
+    now: datetime
+    paused_until: datetime | None = None  # None as well once it is over
+    refusing: bool = False  # the breaker is open
+    probe_due: bool = False
+    stopped: bool = False
+    troubled: bool = False  # there are refusals that an accepted call would wipe out
+
+    @property
+    def welcomes(self) -> bool:
+        """Whether nothing speaks against asking it now."""
+        return not (self.paused_until or self.refusing or self.stopped)
+
+    @property
+    def paused_for(self) -> float:
+        """Seconds the vendor is still to be left alone."""
+        return (self.paused_until - self.now).total_seconds() if self.paused_until else 0.0
+
+
+def of(provider: str) -> Standing:
+    """How the vendor treats us now; one read."""
+    row = Vendor.objects.annotate(now=Now()).filter(provider=provider).values().first()
+    if row is None:
+        return Standing(now=_now())
+    now, until, probe_at = row["now"], row["paused_until"], row["probe_at"]
+    return Standing(
+        now=now,
+        paused_until=until if until is not None and until > now else None,
+        refusing=probe_at is not None,
+        probe_due=probe_at is not None and probe_at <= now,
+        stopped=row["stopped"],
+        troubled=row["refusals"] > 0,
+    )
+
+
+def pause(step: Step, asked: float | None) -> None:
+    """The vendor said "later", perhaps naming seconds: have everybody leave it alone, then come back one by one."""
+    with transaction.atomic():
+        row, now = _locked(step.provider), _now()
+        before = row.paused_until
+        if before is None or before < now - _CALM:
+            row.pauses = 1
+        elif before <= now:
+            row.pauses += 1
+        ours = min(SHORTEST_PAUSE * 2.0 ** min(row.pauses - 1, 10), LONGEST_PAUSE) * random.uniform(0.75, 1.25)  # noqa: S311
+        seconds = min(asked, MAX_RETRY_AFTER) if asked is not None and asked >= 1 else ours
+        row.paused_until = max(now + timedelta(seconds=seconds), before or now)
+        row.save(update_fields=["pauses", "paused_until"])
+        budgets.pick_up_slowly(step, budgets.rates_of(step) or budgets.AFTER_A_PAUSE, row.paused_until)
+    if before is None or before <= now:
+        log.warning("vendor_paused provider=%s seconds=%.1f asked=%s", step.provider, seconds, asked)
+
+
+def refused(provider: str) -> None:
+    """The vendor refused our key once more; the third time in a row opens the breaker, and says so once."""
+    with transaction.atomic():
+        row = _locked(provider)
+        row.refusals += 1
+        opens = row.refusals >= OPENS_AFTER and row.probe_at is None
+        if opens:
+            row.probe_at, row.probe_seconds = _now() + timedelta(seconds=PROBE_SECONDS), PROBE_SECONDS
+        row.save(update_fields=["refusals", "probe_at", "probe_seconds"])
+        if opens:
+            text = f"{provider} refuses our key. Nothing is made there until it takes it again."
+            alerts.raise_alert(alerts.KEY_REFUSED, provider, text)
+
+
+def accepted(provider: str) -> None:
+    """The vendor took our key: forget its refusals and close the breaker."""
+    was_open = Vendor.objects.filter(provider=provider, probe_at__isnull=False).exists()
+    changed = Vendor.objects.filter(provider=provider, refusals__gt=0).update(refusals=0, probe_at=None)
+    if changed and was_open:
+        alerts.clear(alerts.KEY_REFUSED, provider)
+
+
+def take_probe(provider: str) -> bool:
+    """Whether this call is the one that may find out; the next may go after twice the time."""
+    due = Vendor.objects.filter(provider=provider, probe_at__lte=Now())
+    longer = Least(F("probe_seconds") * 2, PROBE_SECONDS_MOST)
+    return due.update(probe_seconds=longer, probe_at=Now() + longer * timedelta(seconds=1)) == 1
+
+
+def invite_probe(provider: str) -> None:
+    """A person wants to know now: let the next call through."""
+    Vendor.objects.filter(provider=provider, probe_at__gt=Now()).update(probe_at=Now())
+
+
+def _locked(provider: str) -> Vendor:
+    Vendor.objects.bulk_create([Vendor(provider=provider)], ignore_conflicts=True)
+    return Vendor.objects.select_for_update().get(provider=provider)
+
+
+def _now() -> datetime:
+    """The time by the clock that all processes share."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT clock_timestamp()")
+        now: datetime = cursor.fetchone()[0]
+    return now
