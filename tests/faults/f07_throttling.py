@@ -1,8 +1,8 @@
 """F7: a vendor that throttles is left alone as long as it asks, and gets its legs back one by one, within the budget.
 
 All sessions of a round begin at once, with nobody allowed early, so that most of them wait. A door in front of
-localcloud records when each create arrives. The vendor says 429 to the first ones, with a `Retry-After` of another
-kind in each round, and means it no more once it has been heard. What was let in before that is under way and is not judged.
+localcloud records when each create arrives. The vendor says 429 to the first ones, with a `Retry-After` of another kind
+in each round, and means it no more once it has been heard. What was let in before that is under way and is not judged.
 """
 
 from __future__ import annotations

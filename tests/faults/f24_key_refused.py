@@ -44,7 +44,7 @@ class _Alerts(logging.Handler):
         self.given: list[float] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        if record.getMessage().startswith("vendor_refuses_key"):
+        if record.getMessage().startswith("alert.key_refused"):
             self.given.append(time.monotonic())
 
 
@@ -52,7 +52,7 @@ async def _refuse(here: Ground, recorder: Recorder, vendor: str, size: int) -> d
     from provisioning import http, standing
 
     alerts = _Alerts()
-    logging.getLogger("provisioning.standing").addHandler(alerts)
+    logging.getLogger("provisioning.alerts").addHandler(alerts)
     here.cloud.set_faults([{"vendor": vendor, "operation": "*", "fault": "status:401", "probability": 1}])
     for _ in range(size):
         states = await _provision()
@@ -73,7 +73,7 @@ async def _refuse(here: Ground, recorder: Recorder, vendor: str, size: int) -> d
             await asyncio.sleep(0.2)
     assert (await _provision())[vendor] == "ready", "it came back and went again"
     assert _refused(recorder, vendor) == refused, "somebody was refused after the key was right"
-    logging.getLogger("provisioning.standing").removeHandler(alerts)
+    logging.getLogger("provisioning.alerts").removeHandler(alerts)
     await http.close_clients()
     back = round(time.monotonic() - began, 1)
     return {"opened_after": len(opening), "probes": len(refused) - len(opening), "back_s": back, "failed": failed}
