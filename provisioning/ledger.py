@@ -84,16 +84,46 @@ def made_of(row: Resource) -> Made:
     return Made(row.external_id, row.url, row.meta, held)
 
 
-def claim(row: Resource) -> Resource | None:
-    """planned → creating under a new attempt; None when someone else was first. Only then may the call leave (I-2)."""
+def claim(row: Resource, *, asks: bool = False) -> Resource | None:
+    """planned → creating under a new attempt; None when someone else was first. Only then may the call leave (I-2).
+
+    `asks` says that the call leaves at once; else `ask` comes before it.
+    """
     with _fenced(row, None, frozenset({State.PLANNED})) as current:
         if current is None:
             return None
         current.state, current.attempt = State.CREATING, current.attempt + 1
         current.started_at = current.started_at or timezone.now()
         current.settled_at, current.error = None, None
-        current.save(update_fields=["state", "attempt", "started_at", "settled_at", "error"])
+        if asks:
+            _note_asked(current)
+        current.save(update_fields=["state", "attempt", "started_at", "settled_at", "error", "meta"])
     return current
+
+
+def ask(row: Resource) -> bool:
+    """Write down that the call leaves now: until its outcome is known, what it makes may show itself any moment."""
+    with _fenced(row, row.attempt, IN_FLIGHT) as current:
+        if current is None:
+            return False
+        _note_asked(current)
+        current.save(update_fields=["meta"])
+    return True
+
+
+def _note_asked(current: Resource) -> None:
+    current.meta = {**current.meta, "asked": timezone.now().isoformat()}
+
+
+def may_appear_for(row: Resource, within: float) -> float:
+    """Seconds until a create without a known outcome must have shown itself, at a vendor that takes `within` for that.
+
+    0 when no such create is under way.
+    """
+    if row.external_id or "asked" not in row.meta:
+        return 0.0
+    asked = datetime.fromisoformat(row.meta["asked"])
+    return max(0.0, within - (timezone.now() - asked).total_seconds())
 
 
 def take_over(row: Resource) -> Resource | None:

@@ -35,6 +35,7 @@ T = TypeVar("T")
 CREATES = 3  # how often a create is tried before the leg fails
 SEARCHES = 3  # how often a search may fail before the leg does
 FINISHES = 4
+LOOK = 1.0  # seconds between looks for what a create whose outcome is lost may still make
 PEEK = 3.0  # seconds between looks for something whose create has not answered
 LATE = 30.0  # seconds past its deadline that a leg is still waited for
 LATE_HERE = {"e2b": 270.0}  # on this machine the first sandbox waits until its files are downloaded
@@ -94,6 +95,7 @@ class Work:
         self.row = row
         self.step: Step = step_for(row.provider, row.kind)
         self._error: ProvisioningError | None = None
+        self._answered = False  # whether our create was answered, though not so that we know what became of it
         self._foreign = False  # the name is held by something that is not ours
         self._attempt = 0  # the one that is ours; 0 before there is
         self.late: list[Made] = []  # made by an attempt that had been replaced when it came to be written down
@@ -146,14 +148,15 @@ class Work:
             return await self._fail(error)
         await self._pause_until_due()
         self._point("before_claim")
-        claimed = await write(ledger.claim, self.row)
+        asks = self.row.attempt == 0 or self._absent
+        claimed = await write(ledger.claim, self.row, asks=asks)
         if claimed is None:
             return None
         self.row, self._attempt = claimed, claimed.attempt
         self._point("after_claim")
         if self.row.external_id:
             await self._finish()
-        elif self.row.attempt == 1 or self._absent or await self._search():
+        elif asks or (await self._search() and await write(ledger.ask, self.row)):
             # A later attempt looks first: an earlier one, perhaps of another process, may have left something.
             await self._create()
         return None
@@ -197,6 +200,7 @@ class Work:
 
     async def _after_create(self, error: VendorError) -> None:
         self._error = error
+        self._answered = error.wire is Wire.REPLIED  # then it is not under way any more
         log.info("create_failed %s outcome=%s status=%s %s", self._who, error.outcome, error.status, error.detail)
         if error.outcome in {Outcome.NOT_SENT, Outcome.LATER}:
             self._absent = True
@@ -233,7 +237,11 @@ class Work:
         except VendorError as error:
             await self._after_search(error)
             return False
-        self._failed_searches, self._absent = 0, True
+        self._failed_searches = 0
+        if not mine and not self._answered and (left := ledger.may_appear_for(self.row, self.step.appears_within)):
+            await asyncio.sleep(min(left, LOOK))
+            return False
+        self._absent = True
         self._foreign = bool(found and not mine)
         return True
 

@@ -77,6 +77,7 @@ class Step(abc.ABC):
     without: ClassVar[str]  # what it means for the app when it is missing
     adoptable: ClassVar[bool] = True  # False: its secret is shown once, so one found again is deleted and made anew
     remote: ClassVar[bool] = True  # False: nothing exists at a vendor
+    appears_within: ClassVar[float] = 3.0  # seconds after which a create that will succeed at all shows in `find`
 
     @property
     @abc.abstractmethod

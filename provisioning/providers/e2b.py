@@ -151,6 +151,7 @@ class Sandbox(Step):
     label: ClassVar[str] = "E2B"
     thing: ClassVar[str] = "a sandbox"
     without: ClassVar[str] = "Without a sandbox nothing can be built or shown; the other services are kept."
+    appears_within: ClassVar[float] = 15.0  # it is listed once it has booted
 
     @property
     def base_url(self) -> str:

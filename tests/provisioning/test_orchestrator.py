@@ -11,6 +11,7 @@ from channels.db import database_sync_to_async
 from provisioning import ledger, services
 from provisioning.models import Credential, Resource
 from provisioning.providers.base import Made
+from provisioning.providers.registry import step_for
 from provisioning.secrets import Secret
 from sessions_app.models import Session
 from tests.provisioning.waiting import converge_elsewhere, until
@@ -245,6 +246,40 @@ async def test_i3_a_late_attempt_writes_nothing(vendor_settings: Any, begin: Any
     current = await database_sync_to_async(ledger.row)(row.pk)
     assert (current.state, current.attempt, current.external_id) == ("creating", 2, "")
     assert not await database_sync_to_async(Credential.objects.filter(resource=current).exists)()
+
+
+async def _asked_and_died(row: Any) -> asyncio.Task[Made]:
+    """A process claimed the row, sent its create and was killed; the vendor gets to it a second later."""
+    assert await database_sync_to_async(ledger.claim)(row, asks=True)
+    order = await database_sync_to_async(lambda: ledger.order_for(ledger.row(row.pk)))()
+
+    async def under_way() -> Made:
+        await asyncio.sleep(1.0)
+        return await step_for(row.provider, row.kind).create(order)
+
+    return asyncio.create_task(under_way())
+
+
+async def test_i6_a_create_still_under_way_at_the_vendor_is_waited_for(
+    vendor_settings: Any, begin: Any, rows: Any
+) -> None:
+    session = await begin()
+    under_way = await _asked_and_died((await rows(session))["neon", "project"])
+    await services.converge(session.pk)
+    await under_way
+    await assert_one_of_each(vendor_settings, session)
+
+
+async def test_i7_a_create_still_under_way_at_the_vendor_does_not_outlive_its_session(
+    vendor_settings: Any, begin: Any, rows: Any
+) -> None:
+    session = await begin()
+    under_way = await _asked_and_died((await rows(session))["neon", "project"])
+    await database_sync_to_async(services.request_teardown)(session)
+    await services.converge(session.pk)
+    assert (await rows(session))["neon", "project"].state == "gone"
+    await under_way
+    assert vendor_settings.live(vendor="neon", name=f"mk0r-{session.slug}") == []
 
 
 async def test_i2_a_planned_row_is_claimed_once(vendor_settings: Any, begin: Any, rows: Any) -> None:
