@@ -18,7 +18,7 @@ from provisioning.exceptions import VendorError
 
 log = logging.getLogger(__name__)
 
-_DRAIN_SECONDS = 10.0
+DRAIN_SECONDS = 10.0
 _AWAKE = 600.0  # seconds; well below the shortest life a vendor gives a sandbox
 
 
@@ -75,15 +75,15 @@ class SessionTasks:
             self.ensure(session_id)
         return renewed
 
-    async def close(self) -> None:
-        """Let what runs come to its end, for ten seconds; then cancel it.
+    async def close(self, patience: float = DRAIN_SECONDS) -> None:
+        """Let what runs come to its end, for `patience` seconds; then cancel it.
 
         The jobs of those sessions finish elsewhere.
         """
         known = [*self._tasks.values(), *self._waking.values()]
         running = [task for task in known if task.get_loop() is asyncio.get_running_loop()]
         if running:
-            _, late = await asyncio.wait(running, timeout=_DRAIN_SECONDS)
+            _, late = await asyncio.wait(running, timeout=patience)
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
