@@ -220,14 +220,21 @@ def ready(row: Resource) -> bool:
     return True
 
 
-def fail(row: Resource, error: dict[str, Any], *, states: frozenset[State] | None = None) -> bool:
-    """To failed, from planned, creating or unknown unless `states` says otherwise."""
+def fail(
+    row: Resource, error: dict[str, Any], *, states: frozenset[State] | None = None, answered: bool = False
+) -> bool:
+    """To failed, from planned, creating or unknown unless `states` says otherwise.
+
+    `answered` says that no create of ours is under way at the vendor any more, so a retry need not wait for one.
+    """
     with _fenced(row, row.attempt, states or IN_FLIGHT | {State.PLANNED}) as current:
         if current is None:
             return False
         current.state, current.error, current.settled_at = State.FAILED, error, timezone.now()
         current.started_at = current.started_at or current.settled_at
-        current.save(update_fields=["state", "error", "settled_at", "started_at"])
+        if answered:
+            current.meta = {key: value for key, value in current.meta.items() if key != "asked"}
+        current.save(update_fields=["state", "error", "settled_at", "started_at", "meta"])
     return True
 
 

@@ -315,7 +315,7 @@ class Work:
         kept = await write(_kept_of, self.row)
         told = words.explain(error, self.step, tries=self._creates, seconds=took, kept=kept)
         log.warning("leg_failed %s reason=%s reference=%s", self._who, told["reason"], told["reference"])
-        await write(ledger.fail, self.row, told)
+        await write(ledger.fail, self.row, told, answered=self._answered or self._absent)
 
     def _point(self, where: str) -> None:
         faults.point(f"{self.row.provider}.{where}")
