@@ -39,7 +39,7 @@ FINISHES = 4
 LOOK = 1.0  # seconds between looks for what a create that was not answered may still make
 PEEK = 3.0  # seconds between looks for something whose create has not answered
 LATE = 30.0  # seconds past its deadline that a leg is still waited for
-_DEFINITE = {Outcome.NOT_SENT, Outcome.LATER, Outcome.REJECTED, Outcome.CONFIG}
+_GATEWAY = {408, 502, 504}  # said by something in between, which knows no more than we do
 LATE_HERE = {"e2b": 270.0}  # on this machine the first sandbox waits until its files are downloaded
 
 
@@ -111,8 +111,7 @@ class Work:
         self._foreign = False  # the name is held by something that is not ours
         self.late: list[Made] = []  # made by an attempt that had been replaced when it came to be written down
         self._absent = False  # a search, or a request that never left, proves that nothing is there
-        self._answered = False  # our create was, though not so that we know what became of it
-        self._certain = True  # no request of ours can still be acted upon by the vendor
+        self._certain = True  # every create of ours was answered or never left: none is under way at the vendor
         self._creates = self._failed_searches = self._failed_finishes = 0
         self._vendor: Standing | None = None  # how the vendor stood with us when we were let in
         self._began = time.monotonic()
@@ -208,10 +207,12 @@ class Work:
     async def _create(self) -> None:
         self._absent = False
         self._creates += 1
+        certain, self._certain = self._certain, False
         self._point("before_http")
         try:
             made = await self._made(ledger.order_for(self.row))
         except VendorError as error:
+            self._certain = certain and error.wire is not Wire.LOST and error.status not in _GATEWAY
             await self._after_create(error)
         else:
             self._point("after_http")
@@ -246,8 +247,6 @@ class Work:
     async def _after_create(self, error: VendorError) -> None:
         self._error = error
         log.info("create_failed %s outcome=%s status=%s %s", self._who, error.outcome, error.status, error.detail)
-        self._certain = self._certain and error.outcome in _DEFINITE
-        self._answered = error.wire is Wire.REPLIED
         await self._heard(error)
         if admission.throttles(error):
             await self._admitted(refused=True)
@@ -288,7 +287,7 @@ class Work:
             return False
         await self._heard(None)
         self._failed_searches = 0
-        if not mine and not self._answered and await write(ledger.in_doubt, self.row):
+        if not mine and not self._certain and await write(ledger.in_doubt, self.row):
             await asyncio.sleep(LOOK)  # the vendor may be making it at this moment
             return False
         self._absent = True

@@ -21,6 +21,7 @@ from tests.faults.visitors import Manners, Visit, Visitors
 TITLE = "a worker that slept past its lease writes nothing and leaves nothing when it wakes"
 SMALL, FULL = 4, 100
 _POINTS = ("before_http", "after_http", "after_keep", "after_claim", "before_finish", "after_finish")
+_RETIRES_WITHIN = 25.0  # seconds
 _LATE_WRITES = 1.5  # seconds in which the one that woke does what it can
 _ATTEMPTS = """
     select r.id, r.attempt, r.external_id, r.state from provisioning_resource r
@@ -44,6 +45,7 @@ async def trial(house: House, size: int) -> dict[str, Any]:
             (process,) = await armed([sleeper], f"{provider}.{where}=stop")
             await house.until_answers(house.urls[0])
             await _oversleep(house, visitors, process, f"{provider}.{where}")
+            await sleeper.retire(within=_RETIRES_WITHIN)  # killed at once it could not give back what it made too late
         await armed([sleeper], "")
         outcome = await aftermath(house, visitors, since=time.monotonic(), kills=0)
     return outcome.demand()

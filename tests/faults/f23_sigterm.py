@@ -35,7 +35,8 @@ async def trial(house: House, size: int) -> dict[str, Any]:
             house.cloud.clear_faults()
             await asyncio.gather(*(slot.start() for slot in house.slots.values()))
             await coming
-            assert slowest <= GRACE, f"a process took {slowest:.1f} s to stop"
+            told = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in zip(house.slots, took, strict=True))
+            assert slowest <= GRACE, f"a process took longer than {GRACE:g} s to stop: {told}"
         outcome = await aftermath(house, visitors, since=time.monotonic(), kills=0)
     return {"stops": size, "slowest_stop_s": round(slowest, 1), **outcome.demand()}
 

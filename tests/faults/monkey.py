@@ -26,7 +26,9 @@ class Monkey:
     slots: Sequence[Slot]
     every: tuple[float, float] = (1.0, 3.0)
     stops: float = 0.1
-    stopped: tuple[float, float] = (0.5, 6.0)
+    # Shorter than a silence that costs a process its legs: what one makes after that and dies before it gives it back
+    # is for a sweep to find. F12 is about processes that sleep longer.
+    stopped: tuple[float, float] = (0.5, 2.5)
     ambushes: float = 0.3
     most: int | None = None
     random: random.Random = field(default_factory=random.Random)

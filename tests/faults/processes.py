@@ -162,6 +162,14 @@ class Slot:
         self.points = armed
         return self.process
 
+    async def retire(self, *, within: float) -> None:
+        """Have its process end in order, which lets it finish what it has in hand; another takes its place."""
+        process = self.process
+        assert process is not None
+        process.send(signal.SIGTERM)
+        await asyncio.wait([process.ended], timeout=within)
+        assert not process.alive, f"{self.name} did not stop in {within:g} s"
+
     async def _keep(self) -> None:
         while True:
             assert self.process is not None
