@@ -73,7 +73,7 @@ def _line(row: Resource, *, local: bool) -> Line:
     return Line(
         vendor=str(Provider(row.provider).label),
         local=local,
-        kind=row.kind.replace("_", " "),
+        kind=step.thing.partition(" ")[2],
         name=row.name,
         state="stuck" if unproved else str(row.state),
         glyph="stuck" if unproved else "gone",
