@@ -4,6 +4,7 @@ Each visitor is one browser, played over raw WebSockets the way the page uses th
 begin it when there is none, follow its log by number, and are cut again and again at random moments. A few more
 visitors are real Chromium windows. In the end each has one session, every leg was made once at its vendor, each tab has
 read the log without gap or double, and what it shows is what the database says. Then both tabs end the session at once.
+Where redis-server is installed there are two web processes, and each connection goes to either.
 """
 
 from __future__ import annotations
@@ -12,13 +13,14 @@ import asyncio
 import os
 import random
 import secrets
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +33,7 @@ from tests.fixtures.cloud import ROOT
 from tests.fixtures.ground import Ground, ground
 
 TITLE = "whatever a browser does, one session, each leg made once, and the last thing it shows is true"
-SMALL, FULL = 6, 500
+SMALL, FULL = 5, 500
 AT_ONCE = 8
 RECONNECTS = 20  # of one visitor, so that the full size makes 10 000
 SETTLED_SECONDS = 120.0
@@ -42,18 +44,38 @@ def run(size: int, scratch: Path) -> dict[str, object]:
     """Play `size` visitors and one Chromium window for every hundred, at least one."""
     seed = random.randrange(2**32)
     plenty = {f"{vendor}_BUDGET": "100000/s" for vendor in ("NEON", "RESEND", "GITHUB", "E2B")}
-    with ground(scratch, E2B_TEMPLATE="base", **plenty) as ours, _web(ours, scratch) as base:
-        tally = asyncio.run(_play(ours, base, size, random.Random(seed)))
-        windows = look_through_windows(ours, base, min(5, max(1, size // 100)), random.Random(seed))
+    with ExitStack() as house:
+        ours = house.enter_context(ground(scratch, E2B_TEMPLATE="base", **plenty))
+        layer = house.enter_context(_layer(scratch))
+        bases = [house.enter_context(_web(ours, scratch, layer)) for _ in range(2 if layer else 1)]
+        tally = asyncio.run(_play(ours, bases, size, random.Random(seed)))
+        windows = look_through_windows(ours, bases[0], min(5, max(1, size // 100)), random.Random(seed))
     return {"seed": seed, "windows": windows, **tally.figures()}
 
 
 @contextmanager
-def _web(ours: Ground, scratch: Path) -> Iterator[str]:
+def _layer(scratch: Path) -> Iterator[str]:
+    """Address of a channel layer for several processes; empty where there is no redis-server."""
+    program, port = shutil.which("redis-server"), free_port()
+    if program is None:
+        yield ""
+        return
+    command = [program, "--port", str(port), "--save", "", "--appendonly", "no", "--bind", "127.0.0.1"]
+    process = subprocess.Popen(command, cwd=scratch, stdout=subprocess.DEVNULL)
+    try:
+        yield f"redis://127.0.0.1:{port}/0"
+    finally:
+        process.kill()
+        process.wait(10)
+
+
+@contextmanager
+def _web(ours: Ground, scratch: Path, layer: str) -> Iterator[str]:
     """A web process with a worker inside, as `manage.py up` starts it."""
     port = free_port()
-    environment = {**os.environ, **ours.environment, "MK0R_PORT": str(port), "MK0R_WORKER_INLINE": "1"}
-    with (scratch / "web.log").open("wb") as log:
+    own = {"MK0R_PORT": str(port), "MK0R_WORKER_INLINE": "1", "CHANNEL_REDIS_URL": layer}
+    environment = {**os.environ, **ours.environment, **own}
+    with (scratch / "web.log").open("ab") as log:
         process = subprocess.Popen(
             [sys.executable, "manage.py", "web"], cwd=ROOT, env=environment, stdout=log, stderr=log
         )
@@ -76,12 +98,12 @@ def _answers(base: str) -> bool:
         return False
 
 
-async def _play(ours: Ground, base: str, size: int, dice: random.Random) -> Tally:
+async def _play(ours: Ground, bases: list[str], size: int, dice: random.Random) -> Tally:
     tally, room = Tally(), asyncio.Semaphore(AT_ONCE)
 
     async def visit(number: int) -> None:
         async with room:
-            browser = Browser(base, secrets.token_hex(16), random.Random(dice.random()), tally)
+            browser = Browser(bases, secrets.token_hex(16), random.Random(dice.random()), tally)
             try:
                 await _visit(ours, browser)
             except BaseException as error:

@@ -50,8 +50,9 @@ class Tab:
         browser = self._browser
         browser.tally.connections += 1
         query = f"after={self.seen if after is None else after}" + (f"&slug={self.slug}" if self.slug else "")
+        base = browser.dice.choice(browser.bases)
         self.socket = await websockets.connect(
-            f"ws://{browser.base}/ws/session/?{query}", origin=websockets.Origin(f"http://{browser.base}"),
+            f"ws://{base}/ws/session/?{query}", origin=websockets.Origin(f"http://{base}"),
             additional_headers={"Cookie": f"{browser.cookie}"}, max_queue=4, close_timeout=1,
         )  # fmt: skip
         if after is not None and not (after.isascii() and after.isdigit() and len(after) < 10):
@@ -121,12 +122,12 @@ class Tab:
 
 
 class Browser:
-    """One visitor with two tabs."""
+    """One visitor with two tabs, whose connections go to any of the web processes at `bases`."""
 
-    def __init__(self, base: str, secret: str, dice: random.Random, tally: Tally) -> None:
+    def __init__(self, bases: list[str], secret: str, dice: random.Random, tally: Tally) -> None:
         from sessions_app.visitors import cookie_name
 
-        self.base, self.secret, self.dice, self.tally = base, secret, dice, tally
+        self.bases, self.secret, self.dice, self.tally = bases, secret, dice, tally
         self.cookie = f"{cookie_name()}={signed(secret)}"
         self.slug = ""
         self.tabs = [Tab(self), Tab(self)]
