@@ -38,6 +38,18 @@ CREATE_POINTS = (
 )
 DELETE_POINTS = ("before_delete", "after_delete", "before_gone", "after_gone")
 SWEEP_POINTS = ("after_list", "before_delete", "after_delete")  # whole names: `sweep.after_list`
+# Where a turn can be cut, in the order it passes them.
+TURN_POINTS = (
+    "turn.after_begin",
+    "turn.after_start",
+    "turn.after_write",
+    "turn.before_commit",
+    "turn.after_commit",
+    "turn.after_push",
+    "turn.before_finish",
+)
+# Where going back to a version can be cut.
+RESTORE_POINTS = ("restore.after_files", "restore.after_record", "restore.after_install")
 
 
 class Fault(Exception):

@@ -41,6 +41,8 @@ __all__ = [
     "retry",
     "revoke",
     "sandbox",
+    "sandbox_note",
+    "sandbox_noted",
     "sandbox_pause",
     "secret_values",
 ]
@@ -213,15 +215,36 @@ async def sandbox(session_id: UUID) -> e2b.AsyncSandbox:
     raise AssertionError("unreachable: the last try returns or raises")
 
 
-async def sandbox_pause(session_id: UUID) -> bool:
-    """Put a running sandbox to sleep, files and processes included; False when there is none to put to sleep."""
+def sandbox_note(session_id: UUID, sandbox_id: str, note: dict[str, Any]) -> None:
+    """Keep what the caller wants to be reminded of about this sandbox, in place of what was kept before.
+
+    It goes with the sandbox; does nothing when the session has another one by now, or none.
+    """
+    with ledger.changing(session_id, "e2b") as rows:
+        for row in rows.values():
+            if row.state == State.READY and row.external_id == sandbox_id and row.meta.get("note", {}) != note:
+                row.meta = {**row.meta, "note": note}
+                row.save(update_fields=["meta"])
+
+
+def sandbox_noted(session_id: UUID, sandbox_id: str | None = None) -> dict[str, Any]:
+    """What was last noted about the session's sandbox, empty without a note and when it is another than that one."""
+    row = _sandbox_row(session_id)
+    return dict(row.meta.get("note", {})) if row is not None and sandbox_id in {None, row.external_id} else {}
+
+
+async def sandbox_pause(session_id: UUID, note: dict[str, Any] | None = None) -> bool:
+    """Put a running sandbox to sleep, files and processes included; False when there is none to put to sleep.
+
+    `note` is kept as by `sandbox_note`, once it sleeps.
+    """
     row = await database_sync_to_async(_sandbox_row)(session_id)
     if row is None or row.state != State.READY:
         return False
     if not await pause_sandbox(row.external_id):
         await _lose(row)
         return False
-    await to_the_end(database_sync_to_async(_mark_paused)(row, paused=True))
+    await to_the_end(database_sync_to_async(_mark_paused)(row, paused=True, note=note))
     return True
 
 
@@ -257,10 +280,10 @@ def _mark_lost(row: Resource) -> None:
     ledger.fail(row, told, states=frozenset({State.READY}))
 
 
-def _mark_paused(row: Resource, *, paused: bool) -> None:
+def _mark_paused(row: Resource, *, paused: bool, note: dict[str, Any] | None = None) -> None:
     with ledger.changing(row.session_id, row.provider) as rows:
         current = rows.get(row.pk)
         if current is None or current.state != State.READY or current.external_id != row.external_id:
             return
-        current.meta = {**current.meta, "paused": paused}
+        current.meta = {**current.meta, "paused": paused} | ({"note": note} if note is not None else {})
         current.save(update_fields=["meta"])

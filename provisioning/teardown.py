@@ -115,8 +115,6 @@ async def _destroy_and_prove(row: Resource, step: Step) -> int:
         await step.destroy(own)
         destroyed += 1
         faults.point(f"{row.provider}.after_delete")
-    # A create whose caller died may still be under way at the vendor: until it has shown itself nothing is proved.
-    await asyncio.sleep(ledger.may_appear_for(row, step.appears_within))
     for _ in range(_ROUNDS):
         left = [one for one in await step.find(order) if one.belongs_to(order)]
         for one in left:

@@ -99,8 +99,11 @@ class SessionTasks:
                 return
 
     async def _wake(self, session_id: UUID) -> None:
+        from sessions_app.agent import sightings
+
         try:
             await provisioning.sandbox(session_id)
+            await sightings.woken(session_id)
         except provisioning.SandboxLost:
             log.info("session.sandbox_lost session=%s", session_id)  # its row says so, and with it the page
             await self.renew(session_id)

@@ -20,7 +20,6 @@ from procrastinate.contrib.django import app
 from procrastinate.exceptions import ConnectorException, UniqueViolation
 from procrastinate.jobs import Status
 
-from provisioning import services as provisioning
 from provisioning.exceptions import VendorError
 from sessions_app import events, jobs, services, sweeps
 from sessions_app.models import Session, Version
@@ -114,9 +113,11 @@ async def close_expired(timestamp: int) -> None:  # noqa: ARG001 (given by the s
 @app.task(queue="sweep", name="sessions_app.tasks.pause_idle", queueing_lock="pause_idle")
 async def pause_idle(timestamp: int) -> None:  # noqa: ARG001 (given by the scheduler)
     """Put the sandboxes to sleep that nobody looks at and no agent works in. They wake when somebody comes back."""
+    from sessions_app.agent import sightings
+
     for session_id in await database_sync_to_async(sweeps.sessions_idle)():
         try:
-            await provisioning.sandbox_pause(session_id)
+            await sightings.put_to_sleep(session_id)
         except VendorError as error:
             log.warning("session.pause_failed session=%s error=%s", session_id, error)
         except Exception:  # the loop's boundary: one session keeps no other awake

@@ -9,4 +9,5 @@ from sessions_app import views
 urlpatterns = [
     path("", views.home, name="home"),
     re_path(r"^s/(?P<slug>[a-z0-9]{12})$", views.builder, name="builder"),
+    re_path(r"^s/(?P<slug>[a-z0-9]{12})/receipt$", views.receipt, name="receipt"),
 ]

@@ -1,4 +1,6 @@
-"""The two pages: home, where an app is described, and the builder, where it is made. Script takes both over at once."""
+"""The pages: home, where an app is described, and the builder, where it is made, which script takes over at once; and
+the receipt of a session that has ended, which needs none.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +8,12 @@ from typing import Any
 
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.views.decorators.http import require_safe
 
-from sessions_app import pages, services, visitors
+from sessions_app import pages, receipts, services, visitors
+from sessions_app.models import Session
 
 
 def _page(request: HttpRequest, template: str, first: dict[str, Any], **more: Any) -> TemplateResponse:
@@ -51,3 +55,21 @@ def builder(request: HttpRequest, slug: str) -> HttpResponse:
     live = sum(each["state"] == "ready" for each in state["resources"])
     title = state["title"] or (state["turns"][0]["prompt"].split("\n")[0] if state["turns"] else "New app")
     return _page(request, "builder.html", first, title=title, live=live)
+
+
+@require_safe
+def receipt(request: HttpRequest, slug: str) -> HttpResponse:
+    """What became of everything a session owned, and how it is known; leads to the builder while the session is open.
+
+    Raises:
+        Http404: there is no such session, or it is another visitor's (I-23).
+    """
+    session = services.session_for(visitors.from_request(request), slug)
+    if session is None:
+        raise Http404
+    if session.state == Session.State.OPEN:
+        response: HttpResponse = redirect("builder", slug)
+    else:
+        response = TemplateResponse(request, "receipt.html", {"receipt": receipts.receipt_of(session)})
+    response["Cache-Control"] = "no-store"
+    return response

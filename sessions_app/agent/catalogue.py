@@ -23,6 +23,11 @@ def last(session: Session) -> Version | None:
     return session.versions.order_by("-number").first()
 
 
+def made_by(turn: Turn) -> Version | None:
+    """The version that turn made, or None."""
+    return turn.versions.order_by("number").first()
+
+
 def line(session: Session) -> list[Version]:
     """The version the app stands on and those before it, newest first; none while it stands on the starter."""
     head = Session.objects.values_list("head", flat=True).get(pk=session.pk)
@@ -50,6 +55,17 @@ def record(version: Version, title: str) -> Version:
         data = {"number": version.number, "sha": version.sha, "message": version.message, "title": title}
         events.append(session.pk, "version.created", data)
     return version
+
+
+def head(session: Session) -> int:
+    """Number of the version the app stands on, 0 for the starter."""
+    return int(Session.objects.values_list("head", flat=True).get(pk=session.pk))
+
+
+def in_use(session: Session) -> bool:
+    """Whether a turn is under way, or the session is not open."""
+    now = Session.objects.get(pk=session.pk)
+    return now.state != Session.State.OPEN or now.turns.filter(state__in=["queued", "running"]).exists()
 
 
 def begin_again(session: Session) -> None:

@@ -52,8 +52,10 @@ class Journal:
         """Take in the next line."""
         self._steps.append(step)
 
-    def write(self, secrets: Iterable[str], *, last: bool = False) -> None:
+    def write(self, secrets: Iterable[str], *, last: bool = False) -> bool:
         """Write what may be written now; `last` keeps nothing back. Synchronous database code.
+
+        Returns whether there was anything to write.
 
         Raises:
             Superseded: the turn's count of lines is not what it was left at, or the turn has ended.
@@ -61,13 +63,14 @@ class Journal:
         count = len(self._steps) if last else _settled(self._steps, spellings(secrets))
         drafts = drafted(self._steps[:count])
         if not drafts:
-            return
+            return False
         with transaction.atomic():
             self._advance(count)
             for draft in drafts:
                 data = {"turn": self._turn.number, **draft.data} if draft.type != "notice" else draft.data
                 events.append(self._turn.session_id, draft.type, {**data, "uuids": draft.uuids or None})
         self._done(count)
+        return True
 
     def close(self) -> tuple[int, list[str]]:
         """Lines that made no event, for whoever writes the turn's end: their count and their names."""

@@ -38,6 +38,11 @@ def wish(turn: Turn) -> Wish:
     return Wish(now.state not in ACTIVE, now.cancel_requested or now.session.state != Session.State.OPEN)
 
 
+def session_ending(turn: Turn) -> bool:
+    """Whether the turn's session is no longer open."""
+    return Session.objects.values_list("state", flat=True).get(pk=turn.session_id) != Session.State.OPEN
+
+
 def touch(turn: Turn) -> None:
     """Note that the session is in use, so that it is neither paused nor counted as abandoned."""
     Session.objects.filter(pk=turn.session_id).update(last_active_at=timezone.now())
@@ -47,11 +52,6 @@ def waiting_for(turn: Turn) -> list[str]:
     """Names of the services that have not settled."""
     state = provisioning.resources_state(turn.session)
     return [str(Provider(each["provider"]).label) for each in state if each["state"] in _UNSETTLED]
-
-
-def head(session: Session) -> int:
-    """Number of the version the app stands on, 0 for the starter."""
-    return int(Session.objects.values_list("head", flat=True).get(pk=session.pk))
 
 
 def notice(turn: Turn, level: str, text: str) -> None:

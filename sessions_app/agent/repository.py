@@ -44,6 +44,8 @@ _TITLE = re.compile(r"<title[^>]*>([^<]{1,400})</title>", re.IGNORECASE)
 _STARTER_TITLE = "Your app"  # of sandbox/app/index.html
 _EXCLUDED = ("node_modules/", ".env", ".env.*", "!.env.example", "!.env.sample", "!.env.template")
 
+_SEEN = "refs/mk0r/seen"
+
 
 class GitFailed(Exception):
     """Git ended with an error; the text is the end of what it said."""
@@ -169,37 +171,72 @@ class Repository:
         if done.exit_code != 0:
             raise GitFailed(_reason(done.stdout + "\n" + done.stderr))
 
-    async def restore(self, tree: str) -> bool:
-        """Make the files exactly those of `tree`, but for what is ignored. Returns whether the lockfile changed.
+    async def restore(self, tree: str) -> None:
+        """Make the files exactly those of `tree`, but for what is ignored.
+
+        Where that brings another lockfile, the packages are due from before the first file changes until `install` has
+        ended well, whoever runs it: the sandbox itself remembers.
 
         Raises:
             GitFailed: the files are not that tree; the text says why.
         """
-        before = await self._lockfile()
+        wanted = shlex.quote(f"{tree}:package-lock.json")
         await self._shell(
-            f"rm -f .git/index.lock; {_git('read-tree', '-u', '--reset', tree)}"
+            f'test "$({_git("rev-parse", "-q", "--verify")} {wanted})" = "$({_LOCKFILE})" || {{ {_MAKE_DUE}; }};'
+            f" rm -f .git/index.lock; {_git('read-tree', '-u', '--reset', tree)}"
             f" && {_git('clean', '-ffdq', '-e', '.env', '-e', 'node_modules')}",
             seconds=120,
         )
         left = (await self.stage([])).tree
         if left != tree:
             raise GitFailed(f"the files are {left}, not {tree}")
-        return await self._lockfile() != before
 
-    async def install(self) -> None:
-        """Install the packages that the lockfile names.
+    async def bring_back(self, tree: str, now: str) -> list[str]:
+        """Make every file of `tree` what it is there, and leave what is beyond it. Returns the paths that were not.
+
+        `now` is the tree of the files as they are.
 
         Raises:
-            GitFailed: npm did not end well.
+            GitFailed: they are not all back; the text says why.
         """
-        command = "test -f package-lock.json || exit 0; npm ci --no-audit --no-fund --loglevel=error"
+        diff = _git("diff-tree", "-r", "-z", "--no-renames", "--name-only", "--diff-filter=DMT", tree, now)
+        lost = [path for path in (await self._shell(diff)).split("\0") if path]
+        if lost:
+            checkout = _git(
+                "--literal-pathspecs", "checkout", "-q", tree, "--pathspec-from-file=-", "--pathspec-file-nul"
+            )
+            due = f"; {_MAKE_DUE}" if "package-lock.json" in lost else ""
+            await self._shell(f"rm -f .git/index.lock{due}; set -o pipefail; {diff} | {checkout}", seconds=120)
+        return lost
+
+    async def mark(self, tree: str) -> None:
+        """Have the repository remember that tree as the last one we saw."""
+        await self._git("update-ref", _SEEN, tree)
+
+    async def marked(self) -> str:
+        """The tree it was last told to remember; empty when it remembers none."""
+        done = await self._sandbox.run(_git("rev-parse", "-q", "--verify", _SEEN), env=IDENTITY, cwd=WORKDIR)
+        return done.stdout.strip() if done.exit_code == 0 else ""
+
+    async def require_packages(self) -> None:
+        """Have the packages installed again if they are not there at all."""
+        await self._shell(f"test -e node_modules || {{ {_MAKE_DUE}; }}")
+
+    async def packages_due(self) -> bool:
+        """Whether the packages may be others than the lockfile names."""
+        done = await self._sandbox.run(f"test -e {_DUE}", cwd=WORKDIR)
+        return done.exit_code == 0
+
+    async def install(self) -> None:
+        """Install the packages that the lockfile names; they are no longer due.
+
+        Raises:
+            GitFailed: npm did not end well, and they still are.
+        """
+        command = f"test ! -f package-lock.json || npm ci --no-audit --no-fund --loglevel=error && rm -f {_DUE}"
         done = await self._sandbox.run(command, cwd=WORKDIR, seconds=240)
         if done.exit_code != 0:
             raise GitFailed(done.stderr[-300:])
-
-    async def _lockfile(self) -> str:
-        done = await self._sandbox.run(_git("hash-object", "package-lock.json"), env=IDENTITY, cwd=WORKDIR)
-        return done.stdout.strip()
 
     async def _git(self, *args: str) -> str:
         return await self._shell(_git(*args))
@@ -215,6 +252,12 @@ def _git(*args: str) -> str:
     """A shell's words for git with our settings over everybody else's."""
     settings = [part for name, value in _SETTINGS.items() for part in ("-c", f"{name}={value}")]
     return shlex.join(["git", *settings, *args])
+
+
+# Outside the project, where it is neither served nor committed, and in the sandbox, whose packages it speaks of.
+_DUE = '"$HOME/.mk0r/packages-due"'
+_MAKE_DUE = f'mkdir -p "$HOME/.mk0r" && : > {_DUE}'
+_LOCKFILE = f"{_git('hash-object', 'package-lock.json')} 2>/dev/null"
 
 
 def _literal(path: str) -> str:

@@ -17,10 +17,11 @@ from contextlib import aclosing, suppress
 from django.conf import settings
 from django.utils import timezone
 
+from provisioning import faults
 from provisioning import services as provisioning
 from provisioning.exceptions import SandboxLost
 from sessions_app import events, tokens
-from sessions_app.agent import briefing, record, summaries, versions, workspace
+from sessions_app.agent import briefing, catalogue, record, sightings, summaries, versions, workspace
 from sessions_app.agent.claude import Agent, Probe
 from sessions_app.agent.journal import Journal, Superseded
 from sessions_app.agent.repository import GitFailed, Repository
@@ -66,18 +67,16 @@ async def run(turn_id: int) -> None:
         lines = turn.log_lines
         runner = _Runner(turn)
         try:
-            await runner.run()
+            await runner.to_the_end()
+            return
         except (_Over, Superseded):
             return
-        except _Ended as end:
-            await runner.finish(end.state, str(end))
-        except SandboxLost:
-            await runner.lose()
         except Unreachable as error:
             failures += 1
             log.warning("turn.unreachable session=%s error=%s", turn.session.slug, error)
-            if failures >= _TRIES:
+            if failures >= _TRIES or await db(record.session_ending, turn):
                 await runner.finish(Turn.State.FAILED, f"The sandbox stopped answering. {_KEPT}")
+                return
             await asyncio.sleep(min(0.25 * 2**failures, 8))
 
 
@@ -87,15 +86,28 @@ class _Runner:
         self._session = turn.session
         self._parser = Parser()
         self._journal = Journal(turn)
+        self._sandbox: Sandbox | None = None
         self._seen = 0  # lines of the log read by this run
         self._written_before = turn.log_lines  # of those, how many an earlier run has made events of
         self._looked = self._kept = 0.0
 
-    async def run(self) -> None:
+    async def to_the_end(self) -> None:
+        """Run the turn, end it in one way or another, and remember the files as it left them."""
+        try:
+            await self._run()
+        except _Ended as end:
+            await self.finish(end.state, str(end))
+        except SandboxLost:
+            await self._lose()
+            return
+        if self._sandbox is not None:
+            await sightings.remember(self._session, self._sandbox)
+
+    async def _run(self) -> None:
         await self._look()
         if self._turn.state == Turn.State.QUEUED:
             await self._backend()
-        sandbox = await self._reach()
+        self._sandbox = sandbox = await self._reach()
         agent, repository = Agent(sandbox, self._turn.number), Repository(sandbox)
         probe = await self._installed(agent)
         self._require_isolation(probe)
@@ -103,6 +115,7 @@ class _Runner:
         if self._turn.state == Turn.State.QUEUED and not await db(record.begin, self._turn, sandbox.id):
             await self._look(now=True)
             raise _Over
+        faults.point("turn.after_begin")
         await self._start(agent, probe)
         await self._listen(agent)
         await self._judge(agent)
@@ -111,14 +124,17 @@ class _Runner:
         await self.finish(Turn.State.DONE, self._parser.result.text or self._parser.last_text or "Done.")
 
     async def finish(self, state: Turn.State, summary: str) -> None:
-        """Write what is left of the log, then the end."""
+        """Write what is left of the log, then the end. Where the session itself ends, that is why the turn did."""
         await db(self._write, last=True)
+        if state != Turn.State.DONE and await db(record.session_ending, self._turn):
+            state, summary = Turn.State.CANCELLED, "The session ended."
+        faults.point("turn.before_finish")
         lines, uuids = self._journal.close()
         await db(record.finish, self._turn, state, summary, lines=lines, uuids=uuids)
 
-    async def lose(self) -> None:
+    async def _lose(self) -> None:
         """End a turn whose sandbox died under it, and have another made for the next."""
-        head = await db(record.head, self._session)
+        head = await db(catalogue.head, self._session)
         base = f"version {head}" if head else "the starter project"
         text = "The sandbox was lost while the agent worked, and with it what this turn had done. The next one is "
         text += f"made now and begins from {base}: ask again."
@@ -216,6 +232,7 @@ class _Runner:
             )
         conversation = await db(record.conversation, self._session, fresh=not known and not probe.started)
         pid = await agent.start(probe.home, tokens.gateway_token(self._session), conversation, resume=known)
+        faults.point("turn.after_start")
         await db(record.remember_pid, self._turn, pid)
 
     def _instructions(self, probe: Probe) -> str:
@@ -261,7 +278,8 @@ class _Runner:
             self._journal.add(step)
 
     def _write(self, *, last: bool = False) -> None:
-        self._journal.write(events.secrets_of(self._session), last=last)
+        if self._journal.write(events.secrets_of(self._session), last=last):
+            faults.point("turn.after_write")
 
     async def _stop(self, agent: Agent, state: Turn.State, summary: str) -> None:
         """End the agent, take in what it still wrote, and end the turn."""
@@ -286,9 +304,12 @@ class _Runner:
 
     async def _version(self, repository: Repository) -> None:
         """Commit and push. A version that cannot be made is told; the turn's work is there all the same."""
+        faults.point("turn.before_commit")
         try:
             await versions.commit(self._turn, repository, await db(record.starter, self._turn))
+            faults.point("turn.after_commit")
             await versions.push(self._session, repository)
+            faults.point("turn.after_push")
         except GitFailed as error:
             text = f"No version could be made of this turn: {error}. The next one will hold its changes."
             await db(record.notice, self._turn, "error", text)

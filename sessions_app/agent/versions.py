@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import logging
 
+from provisioning import faults
 from provisioning.exceptions import SandboxLost
 from sessions_app import events, tokens
-from sessions_app.agent import catalogue, workspace
+from sessions_app.agent import catalogue, files, sightings, workspace
 from sessions_app.agent.repository import GitFailed, Repository
 from sessions_app.agent.sandboxes import Unreachable
 from sessions_app.database import db
@@ -26,17 +27,21 @@ class FilesLost(Exception):
 async def commit(turn: Turn, repository: Repository, starter: str) -> Version | None:
     """Make a version of the files as they are; None when they are those of the last version, or of the starter.
 
+    A turn makes one version: running it again after a crash returns the one it has made.
+
     Raises:
         GitFailed, Unreachable: no version was made; safe to repeat.
     """
     session: Session = turn.session
+    if (made := await db(catalogue.made_by, turn)) is not None:
+        return made
     secrets = await db(events.secrets_of, session)
     staged = await repository.stage(secrets)
     if staged.left_out:
         names = ", ".join(staged.left_out[:5])
         text = f"Left out of the version, because it contains the value of a credential: {names}."
         await db(catalogue.notice, session, "warning", text)
-    base = await workspace.newest(session, repository)
+    base = await files.newest(session, repository)
     if staged.tree == (base.tree if base else starter):
         return None
     message = catalogue.message(turn.prompt, secrets)
@@ -50,10 +55,12 @@ async def commit(turn: Turn, repository: Repository, starter: str) -> Version | 
 async def restore(session: Session, version: Version) -> Version | None:
     """Put the app back to the tree of `version`, as a new commit; None when that could not be done, which is then said.
 
-    Running it again after a crash makes the commit at most once more, never a second version.
+    Running it again after a crash makes the commit at most once more, never a second version, and leaves the packages
+    as the lockfile says.
     """
     try:
-        repository, _ = await workspace.opened(session, await workspace.reached(session))
+        sandbox = await workspace.reached(session)
+        repository, _ = await workspace.opened(session, sandbox)
         restored = await _restore(session, version, repository)
         await push(session, repository)
     except FilesLost:
@@ -65,6 +72,7 @@ async def restore(session: Session, version: Version) -> Version | None:
     except (GitFailed, Unreachable) as error:
         text = f"Version {version.number} could not be restored: {_said(error)}. Nothing was lost; try again."
     else:
+        await sightings.remember(session, sandbox)
         return restored
     log.warning("version.restore_failed session=%s number=%s", session.slug, version.number)
     await db(catalogue.notice, session, "error", text)
@@ -73,18 +81,19 @@ async def restore(session: Session, version: Version) -> Version | None:
 
 async def _restore(session: Session, version: Version, repository: Repository) -> Version:
     if not await repository.has(f"{version.tree}^{{tree}}"):
-        await workspace.fetch(session, repository)
+        await files.fetch(session, repository)
         if not await repository.has(f"{version.tree}^{{tree}}"):
             raise FilesLost
-    lockfile_changed = await repository.restore(version.tree)
-    last = await db(catalogue.last, session)
-    if last is not None and last.restores == version.number and last.tree == version.tree:
-        return last
-    parent = await workspace.newest(session, repository)
-    recorded = await workspace.repeated(session, repository, version, parent=parent)
-    if lockfile_changed:
-        await workspace.installed(session, repository)
-    return recorded
+    await repository.restore(version.tree)
+    faults.point("restore.after_files")
+    made = await db(catalogue.last, session)
+    if made is None or made.restores != version.number or made.tree != version.tree:
+        parent = await files.newest(session, repository)
+        made = await files.repeated(session, repository, version, parent=parent)
+    faults.point("restore.after_record")
+    await files.installed(session, repository)
+    faults.point("restore.after_install")
+    return made
 
 
 async def push(session: Session, repository: Repository) -> None:
@@ -97,7 +106,7 @@ async def push(session: Session, repository: Repository) -> None:
     if version is None or not await repository.has(f"{version.sha}^{{commit}}"):
         return
     try:
-        await repository.push(workspace.url_of(session), version.sha, tokens.gateway_token(session))
+        await repository.push(files.url_of(session), version.sha, tokens.gateway_token(session))
     except GitFailed as error:
         log.warning("version.push_failed session=%s", session.slug)
         text = f"Version {version.number} is kept here but could not be pushed to the repository yet: {error}"

@@ -2,8 +2,8 @@
 
 A sandbox can be lost. The next one comes with the starter project, and is given the files of the version the app
 stands on before anything else is done in it: they are fetched from the session's repository. What the repository lacks
-is gone, and said to be. A sandbox in which a turn has begun is never touched here: its files may be ahead of any
-version.
+is gone, and said to be. A sandbox in which a turn has begun is given nothing here: its files may be ahead of any
+version, and what it loses in its sleep is the business of `sightings`.
 """
 
 from __future__ import annotations
@@ -11,12 +11,9 @@ from __future__ import annotations
 import logging
 from uuid import UUID
 
-from django.conf import settings
-
-from provisioning import leases
+from provisioning import services as provisioning
 from provisioning.exceptions import SandboxLost
-from sessions_app import events, tokens
-from sessions_app.agent import catalogue
+from sessions_app.agent import catalogue, files, sightings
 from sessions_app.agent.repository import GitFailed, Repository
 from sessions_app.agent.sandboxes import Sandbox, Unreachable, connected
 from sessions_app.database import db
@@ -49,9 +46,12 @@ async def opened(session: Session, sandbox: Sandbox) -> tuple[Repository, str]:
         GitFailed: the files could not be brought there. Unreachable: the sandbox did not answer.
     """
     repository = Repository(sandbox)
-    async with leases.hold(f"files/{session.pk}"):
+    async with sightings.alone(session.pk):
         await _lay_down(session, sandbox.id, repository)
-        return repository, await repository.begin()
+        tree = await sightings.mended(session, sandbox, repository, await repository.begin())
+        await files.installed(session, repository)  # what a crash or a failure left undone
+        await db(provisioning.sandbox_note, session.pk, sandbox.id, {})
+        return repository, tree
 
 
 async def refill(session_id: UUID) -> None:
@@ -69,37 +69,6 @@ async def refill(session_id: UUID) -> None:
         await db(catalogue.notice, session, "warning", text)
 
 
-async def newest(session: Session, repository: Repository) -> Version | None:
-    """The version a new one rests on: the newest that can be had, fetched if need be; None is the starter.
-
-    Raises:
-        GitFailed: the repository could not be asked.
-    """
-    line = await db(catalogue.line, session)
-    if not line or await repository.has(f"{line[0].sha}^{{commit}}"):
-        return line[0] if line else None
-    await fetch(session, repository)
-    for version in line:
-        if await repository.has(f"{version.sha}^{{commit}}"):
-            return version
-    return None
-
-
-async def fetch(session: Session, repository: Repository) -> None:
-    """Bring what the session's repository has into the sandbox; nothing where it never had a repository.
-
-    Raises:
-        GitFailed: it could not be asked.
-    """
-    if await db(catalogue.has_remote, session):
-        await repository.fetch(url_of(session), tokens.gateway_token(session))
-
-
-def url_of(session: Session) -> str:
-    """The session's repository, as a sandbox reaches it."""
-    return f"{settings.GATEWAY_URL}/gateway/git/{session.slug}.git"
-
-
 async def _lay_down(session: Session, sandbox_id: str, repository: Repository) -> None:
     wanted = await db(catalogue.missing_from, session, sandbox_id)
     if wanted is None:
@@ -108,7 +77,7 @@ async def _lay_down(session: Session, sandbox_id: str, repository: Repository) -
     if await repository.tip() == wanted.sha:
         return
     try:
-        held = await newest(session, repository)
+        held = await files.newest(session, repository)
     except GitFailed as error:
         text = f"the files of version {wanted.number} could not be fetched from the repository: {error}"
         raise GitFailed(text) from None
@@ -117,37 +86,14 @@ async def _lay_down(session: Session, sandbox_id: str, repository: Repository) -
         text = f"The sandbox was made anew and holds the starter project: {_lost(0, wanted)} The database is untouched."
         await db(catalogue.notice, session, "error", text)
         return
-    if await repository.restore(held.tree):
-        await installed(session, repository)
+    await repository.restore(held.tree)
+    await files.installed(session, repository)
+    await files.stand_on(session, repository, held)
+    text = f"The sandbox was made anew and holds version {held.number} again"
     if held.number == wanted.number:
-        await repository.point(held.sha)
-        text = f"The sandbox was made anew and holds version {held.number} again."
-        await db(catalogue.notice, session, "info", text)
+        await db(catalogue.notice, session, "info", f"{text}.")
     else:
-        await repeated(session, repository, held, parent=held)
-        text = f"The sandbox was made anew and holds version {held.number} again: {_lost(held.number, wanted)}"
-        await db(catalogue.notice, session, "error", text)
-
-
-async def repeated(session: Session, repository: Repository, version: Version, *, parent: Version | None) -> Version:
-    """Make a version on top of `parent` that repeats the tree of `version`, which the files already are."""
-    message = f"Restore version {version.number}: {version.message}"[: catalogue.MAX_MESSAGE]
-    sha = await repository.commit(version.tree, parent.sha if parent else None, message)
-    made = Version(
-        session=session, kind=Version.Kind.RESTORE, sha=sha, tree=version.tree, message=message,
-        restores=version.number,
-    )  # fmt: skip
-    title = await catalogue.title_of(repository, made.tree, await db(events.secrets_of, session))
-    return await db(catalogue.record, made, title)
-
-
-async def installed(session: Session, repository: Repository) -> None:
-    """Install the packages of the files as they are; what cannot be installed is told."""
-    try:
-        await repository.install()
-    except GitFailed as error:
-        text = f"The files are restored, but their packages could not be installed: {error}"
-        await db(catalogue.notice, session, "warning", text)
+        await db(catalogue.notice, session, "error", f"{text}: {_lost(held.number, wanted)}")
 
 
 def _lost(held: int, wanted: Version) -> str:

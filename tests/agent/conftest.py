@@ -94,12 +94,12 @@ class _Handle:
 class LocalSandbox:
     """A directory with `app` and `home`. `broken` counts down calls that fail as a lost connection does."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, sandbox_id: str = "") -> None:
         self.root, self.app, self.home = root, root / "app", root / "home"
-        self.sandbox_id = "sbx" + uuid.uuid4().hex[:8]
+        self.sandbox_id = sandbox_id or "sbx" + uuid.uuid4().hex[:8]
         self.bin = root / "bin"
         for path in (self.app, self.home, self.bin):
-            path.mkdir(parents=True)
+            path.mkdir(parents=True, exist_ok=True)
         self.broken = 0
         self.pushed: list[str] = []
         self.commands = self.files = self
@@ -188,6 +188,11 @@ def repository(tmp_path: Path, sandbox: LocalSandbox, settings: Any, session: Se
 @pytest.fixture(autouse=True)
 def backend(monkeypatch: pytest.MonkeyPatch, sandbox: LocalSandbox) -> None:
     """Provisioning's facade, with everything settled and this sandbox."""
+    stand_in(monkeypatch, sandbox)
+
+
+def stand_in(monkeypatch: pytest.MonkeyPatch, sandbox: LocalSandbox) -> None:
+    """Have provisioning's facade answer with this sandbox."""
 
     async def connected(session_id: uuid.UUID) -> LocalSandbox:
         sandbox._answer()
@@ -221,8 +226,9 @@ def session(transactional_db: None, sandbox: LocalSandbox) -> Session:
     made = Session.objects.create(id=session_id, slug=slug_for(session_id), visitor_hash="ada")
     for provider, kind in (("neon", "project"), ("github", "repository"), ("e2b", "sandbox")):
         Resource.objects.create(
-            session=made, provider=provider, kind=kind, name=f"mk0r-{made.slug}", state="ready", external_id="x1"
-        )
+            session=made, provider=provider, kind=kind, name=f"mk0r-{made.slug}", state="ready",
+            external_id=sandbox.sandbox_id if provider == "e2b" else "x1",
+        )  # fmt: skip
     return made
 
 

@@ -235,7 +235,28 @@ def scene_set(data: dict[str, Any]) -> dict[str, Any]:
     return {}
 
 
-SCENES = {"session": scene_session, "play": scene_play, "legs": scene_legs, "set": scene_set}
+def scene_end(data: dict[str, Any]) -> dict[str, Any]:
+    """End a session and have its resources be as told, `{"<provider> <kind>": {field: value}}`; others are gone."""
+    from django.utils import timezone
+
+    from sessions_app import services
+    from sessions_app.models import Session
+
+    session = Session.objects.get(slug=data["slug"])
+    services.session_end(session)
+    for row in session.resources.order_by("id"):
+        wanted = {"state": "gone", **data.get("lines", {}).get(f"{row.provider} {row.kind}", {})}
+        if "next_in" in wanted:
+            row.next_at = timezone.now() + timedelta(seconds=wanted.pop("next_in"))
+        row.attempt = max(row.attempt, 1)
+        for name, value in wanted.items():
+            setattr(row, name, value)
+        played.move(row, wanted["state"], wanted.get("error"))
+    services.session_settle(session.pk)
+    return {}
+
+
+SCENES = {"session": scene_session, "play": scene_play, "legs": scene_legs, "set": scene_set, "end": scene_end}
 
 
 def main(port: int) -> None:

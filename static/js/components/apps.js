@@ -13,12 +13,14 @@ const STATES = {
   closed: (app) => ['gone', `Ended ${moment(app.since)}`],
 };
 
+const ENDED = new Set(['closing', 'closed']);
+
 function entry(app, now) {
   const [state, text] = (STATES[app.status] ?? STATES.live)(app, now);
   const version = app.version > 0 ? `Version ${app.version}` : 'No version yet';
-  const rest = app.status === 'closed' || app.status === 'closing' ? '' : ` · ${app.live} of 5 live`;
+  const rest = ENDED.has(app.status) ? '' : ` · ${app.live} of 5 live`;
   return html`<li><a class="app" href=${`/s/${app.slug}`}><b class="clip">${app.title}</b><span class="app-state">${glyph(state)} ${text}</span>
-    <span class="tiny faint">${version}${rest}</span></a></li>`;
+    <span class="tiny faint">${version}${rest}</span></a>${ENDED.has(app.status) ? html`<a class="app-receipt" href=${`/s/${app.slug}/receipt`}>Receipt<span class="sr"> of ${app.title}</span></a>` : nothing}</li>`;
 }
 
 export function apps(list, now) {

@@ -30,21 +30,24 @@ function bar(model, act) {
 
 const stateBox = (body, extra = '') => html`<div class=${`stage-state ${extra}`}><div class="state-body">${body}</div></div>`;
 
+const receiptOf = (slug) => `/s/${slug}/receipt`;
+
 /** What was destroyed, and when it was looked for again. */
-function receipt(told) {
+function receipt(told, slug) {
   const rows = told?.resources.filter((one) => one.verified_at) ?? [];
   return html`<h3>${glyph('gone')} Everything is gone</h3>
     ${rows.length > 0 ? html`<ul class="key">${rows.map((one) => html`<li>${glyph('gone')}<b>${VENDORS[one.provider]?.name ?? one.provider}</b>
       <span>${one.kind.replaceAll('_', ' ')}</span><span class="num faint">${new Date(one.verified_at).toLocaleTimeString('en-GB')}</span></li>`)}</ul>
       <p>Each was read again at that time and not found.</p>` : html`<p>The session has ended, and its sandbox with it.</p>`}
-    <span class="btns"><a class="btn btn-main" href="/">Start a new app</a></span>`;
+    <span class="btns"><a class="btn btn-main" href="/">Start a new app</a><a class="btn" href=${receiptOf(slug)}>Receipt</a></span>`;
 }
 
 /** What stands where the app will be: null when the app itself can. */
 function instead(model, act) {
   const { session, ui, now } = model;
-  if (session.state === 'closed') return stateBox(receipt(ui.receipt));
-  if (session.state === 'closing') return stateBox(html`<h3>${glyph('creating')} Ending</h3><p>The sandbox and everything else of this session is being deleted, and looked for again afterwards.</p>`);
+  if (session.state === 'closed') return stateBox(receipt(ui.receipt, session.slug));
+  if (session.state === 'closing') return stateBox(html`<h3>${glyph('creating')} Ending</h3><p>The sandbox and everything else of this session is being deleted, and looked for again afterwards.</p>
+    <span class="btns"><a class="btn" href=${receiptOf(session.slug)}>How far it is</a></span>`);
   const sandbox = session.sandbox?.state;
   if (sandbox === 'lost' || sandbox === 'gone') {
     return stateBox(html`<h3>${glyph('failed')} The sandbox is lost</h3><p>It no longer exists at its vendor. Another one is made and gets the files of the last version from the repository; the database is untouched.</p>`);
