@@ -111,7 +111,7 @@ class Work:
         self._foreign = False  # the name is held by something that is not ours
         self.late: list[Made] = []  # made by an attempt that had been replaced when it came to be written down
         self._absent = False  # a search, or a request that never left, proves that nothing is there
-        self._certain = True  # every create of ours was answered or never left: none is under way at the vendor
+        self._certain = row.doubt_until is None  # every create so far was answered or never left: none is under way
         self._creates = self._failed_searches = self._failed_finishes = 0
         self._vendor: Standing | None = None  # how the vendor stood with us when we were let in
         self._began = time.monotonic()
