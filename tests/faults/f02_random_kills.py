@@ -13,7 +13,7 @@ from tests.faults.monkey import Monkey
 from tests.faults.storm import storm
 
 TITLE = "whatever is killed at random, the ledgers agree within 60 s of the last kill"
-SMALL, FULL = 16, 2000
+SMALL, FULL = 12, 2000
 IN_FLIGHT = 30
 _KILLS_PER_SESSION = 1 / 20
 

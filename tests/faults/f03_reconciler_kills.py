@@ -18,7 +18,7 @@ from tests.faults.monkey import Monkey
 from tests.faults.storm import storm
 
 TITLE = "killing the worker that converges, tears down or sweeps loses nothing either"
-SMALL, FULL = 10, 500
+SMALL, FULL = 6, 500
 IN_FLIGHT = 20
 _KILLS_PER_SESSION = 1 / 10
 _IN_HAND = "select count(*) from procrastinate_jobs where status = 'doing' and task_name ~ 'converge|teardown|sweep'"

@@ -12,7 +12,7 @@ from tests.faults.monkey import Monkey
 from tests.faults.storm import storm
 
 TITLE = "Postgres may crash at any time: the ledgers agree, and a visitor hardly ever sees a 500"
-SMALL, FULL = 12, 1000
+SMALL, FULL = 10, 1000
 IN_FLIGHT = 30
 _DOWN = (0.0, 2.0)  # seconds
 _EVERY = (5.0, 40.0)

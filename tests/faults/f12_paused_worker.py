@@ -19,7 +19,7 @@ from tests.faults.storm import aftermath, progress
 from tests.faults.visitors import Manners, Visit, Visitors
 
 TITLE = "a worker that slept past its lease writes nothing and leaves nothing when it wakes"
-SMALL, FULL = 4, 100
+SMALL, FULL = 3, 100
 _POINTS = ("before_http", "after_http", "after_keep", "after_claim", "before_finish", "after_finish")
 _RETIRES_WITHIN = 25.0  # seconds
 _LATE_WRITES = 1.5  # seconds in which the one that woke does what it can
