@@ -43,7 +43,11 @@ check: .venv/dev.stamp ## ruff, mypy, import-linter
 
 .PHONY: test
 test: check ## every check and every test
-	@$(BIN)/pytest -n 2 --dist loadfile
+	@$(BIN)/pytest -n 2 --dist loadfile --ignore tests/faults
+
+.PHONY: chaos-small
+chaos-small: .venv/dev.stamp ## every fault experiment at the size CI runs, some minutes
+	@$(BIN)/pytest tests/faults
 
 .PHONY: chaos
 chaos: .venv/dev.stamp ## break things on purpose: every fault experiment; ONLY="F2 F13", SIZE=small, or SECONDS=60 for a short storm

@@ -171,6 +171,7 @@ DATABASES["default"]["CONN_MAX_AGE"] = 0
 # After a restart of Postgres every pooled connection is dead; a request waits for a live one instead of finding out.
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 DATABASES["default"]["OPTIONS"] = {
+    **DATABASES["default"].get("OPTIONS", {}),  # of DATABASE_URL: sslmode and its like
     "pool": {"min_size": 1, "max_size": env.int("MK0R_DB_POOL", default=12), "timeout": 15},
     # Transactions here take milliseconds. One that idles belongs to a process that stands still, and holds up others.
     "options": f"-c idle_in_transaction_session_timeout={max(1, round(MK0R_WORKER_SILENCE * 1000))}",

@@ -16,6 +16,7 @@ from typing import Any
 from uuid import UUID
 
 from channels.db import database_sync_to_async
+from django.db import InterfaceError, OperationalError
 
 from provisioning import delivery, ledger, orchestrator
 from provisioning.models import Resource
@@ -27,6 +28,7 @@ State = Resource.State
 PATIENCE = 30.0  # seconds that a queued leg's place is waited for here; what comes later is taken up when it is due
 _LOOK = 0.5  # seconds
 _LOOK_QUEUED = 1.0  # where nothing else is under way
+_DATABASE_PAUSE = 1.0
 _STARTS = 20  # of one leg in one call; more means that it ends without getting anywhere
 
 
@@ -151,6 +153,10 @@ async def _guarded(session_id: UUID, provider: str) -> None:
     """One leg; whatever goes wrong in it stays in it (I-24)."""
     try:
         await orchestrator.run_leg(session_id, provider)
+    except (OperationalError, InterfaceError) as error:
+        # Postgres is away: what was done is on the row or will be found, so the leg goes on when it is back.
+        log.warning("leg_without_database session=%s provider=%s cause=%s", session_id, provider, type(error).__name__)
+        await asyncio.sleep(_DATABASE_PAUSE)
     except Exception:  # the task's boundary: a fault of our own must not end the other legs
         log.exception("leg_crashed session=%s provider=%s", session_id, provider)
         await orchestrator.give_up(session_id, provider)

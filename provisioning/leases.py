@@ -30,6 +30,8 @@ from provisioning.shielding import to_the_end
 log = logging.getLogger(__name__)
 _POLL = 0.25  # seconds between tries while another process holds the lease
 _APPLICATION = "mk0r-leases"
+# What Django asks of its own connections; a lease's has another class, commits by itself, and idles for long.
+_DJANGOS = {"context", "cursor_factory", "prepare_threshold", "options"}
 _EVICT = """
     select pg_terminate_backend(holder.pid) from pg_locks lock join pg_stat_activity holder on holder.pid = lock.pid
     where lock.locktype = 'advisory' and lock.granted and lock.objsubid = 1
@@ -66,7 +68,7 @@ async def _connection(mine: _Loop) -> psycopg.AsyncConnection:
     async with mine.opening:
         if mine.connection is None or mine.connection.closed:
             params = connections["default"].get_connection_params()
-            wanted = {key: params[key] for key in ("host", "port", "user", "password", "dbname") if params.get(key)}
+            wanted = {key: value for key, value in params.items() if key not in _DJANGOS}
             wanted |= {"application_name": _APPLICATION, "connect_timeout": 10}
             await _end_pulse(mine)
             mine.connection = await psycopg.AsyncConnection.connect(**wanted, autocommit=True)
