@@ -68,11 +68,8 @@ class Repository:
     async def begin(self) -> str:
         """Make the repository if there is none. Returns the tree of the files as they are."""
         exclude = shlex.quote("\n".join(_EXCLUDED) + "\n")
-        await self._shell(
-            f"test -d .git || {_git('init', '-q', '-b', BRANCH)}; rm -f .git/index.lock; mkdir -p .git/info;"
-            f" printf %s {exclude} > .git/info/exclude"
-        )
-        return (await self.stage([])).tree
+        made = f"test -d .git || {_git('init', '-q', '-b', BRANCH)} && mkdir -p .git/info"
+        return (await self._staged([], f"{made} && printf %s {exclude} > .git/info/exclude && ")).tree
 
     async def stage(self, secrets: list[str]) -> Staged:
         """Put every file that may be committed into the index and write its tree.
@@ -80,8 +77,13 @@ class Repository:
         `.env` files stay out even if the project's own `.gitignore` lets them in, and so does every file that holds one
         of `secrets`.
         """
-        await self._shell(f"rm -f .git/index.lock; {_git('add', '-A', '.')}", seconds=120)
-        listed = await self._git("ls-files", "-z", "--cached", "--", ":(glob)**/.env", ":(glob)**/.env.*")
+        return await self._staged(secrets, "")
+
+    async def _staged(self, secrets: list[str], first: str) -> Staged:
+        # One call for what belongs together: each is a journey to the sandbox and back.
+        dotenv = _git("ls-files", "-z", "--cached", "--", ":(glob)**/.env", ":(glob)**/.env.*")
+        added = f"{first}rm -f .git/index.lock && {_git('add', '-A', '.')}"
+        listed = await self._shell(f"{added} && {dotenv}", seconds=120)
         kept = (".example", ".sample", ".template")
         left_out = [path for path in listed.split("\0") if path and not path.endswith(kept)]
         left_out += [path for path in await self._holding(secrets) if path not in left_out]
