@@ -75,15 +75,15 @@ class SessionTasks:
             self.ensure(session_id)
         return renewed
 
-    async def close(self, patience: float = DRAIN_SECONDS) -> None:
-        """Let what runs come to its end, for `patience` seconds; then cancel it.
+    async def close(self, patience: float | None = None) -> None:
+        """Let what runs come to its end, for `patience` seconds (ten unless told); then cancel it.
 
         The jobs of those sessions finish elsewhere.
         """
         known = [*self._tasks.values(), *self._waking.values()]
         running = [task for task in known if task.get_loop() is asyncio.get_running_loop()]
         if running:
-            _, late = await asyncio.wait(running, timeout=patience)
+            _, late = await asyncio.wait(running, timeout=DRAIN_SECONDS if patience is None else patience)
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)

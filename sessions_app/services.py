@@ -14,7 +14,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import IntegrityError, connection, transaction
-from django.db.models import Min, Q, QuerySet
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from provisioning import clock
@@ -153,10 +153,10 @@ def _put_off(session: Session) -> None:
     """Defer a job for the resource whose next try comes first, if one waits for its time."""
     now = clock.now()
     waiting = session.resources.filter(next_at__gt=now).exclude(state__in=("failed", "gone"))
-    first = waiting.aggregate(first=Min("next_at"))["first"]
-    if first is not None:
-        # Early enough to be there when a place in a vendor's queue comes.
-        seconds = max(0.0, (first - now).total_seconds() - provisioning.PATIENCE / 3)
+    first = waiting.order_by("next_at").values_list("next_at", "place_at").first()
+    if first is not None and (due := first[0]) is not None:
+        # Early enough to be there when a place in a vendor's queue comes: it is not kept for long.
+        seconds = max(0.0, (due - now).total_seconds() - (provisioning.PATIENCE / 3 if first[1] else 0.0))
         queue = jobs.UP if session.state == Session.State.OPEN else jobs.DOWN
         jobs.converge_soon(session.pk, seconds=seconds, queue=queue)
 

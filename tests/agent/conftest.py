@@ -215,7 +215,7 @@ def quick(monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
     """Shorter pauses between looks at the database, and a model that counts as a stand-in."""
     monkeypatch.setattr(agent_turn, "LOOK_SECONDS", 0.05)
     monkeypatch.setattr(agent_turn, "FLUSH_SECONDS", 0.02)
-    monkeypatch.setattr("sessions_app.process._DRAIN_SECONDS", 0.2)
+    monkeypatch.setattr("sessions_app.process.DRAIN_SECONDS", 0.2)
     settings.ANTHROPIC_BASE_URL = "http://127.0.0.1:1/anthropic"
 
 

@@ -51,7 +51,7 @@ class Played:
         with transaction.atomic():
             before = chips.visible(chips.fold(self._of(Resource, row)))
             row.state, row.error = state, error
-            row.external_id = row.external_id or ("x" if state == "ready" else "")
+            row.external_id = row.external_id or (row.name if state == "ready" else "")
             if state == "creating":
                 row.started_at, row.settled_at, row.attempt = now, None, row.attempt + 1
             if state in {"ready", "failed"}:

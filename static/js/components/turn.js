@@ -8,6 +8,9 @@ import { glyph, icon } from './glyphs.js';
 import { prose } from './prose.js';
 import { tool } from './tool.js';
 
+/* A prompt of this length may scroll in its box, on a phone; then the keyboard has to get at it. */
+const LONG = /^(?:[^]{200}|(?:[^\n]*\n){5})/;
+
 const NOTICE = { info: 'planned', warning: 'stuck', error: 'failed' };
 
 /** Neighbouring tool calls make one block: [{kind, items | item}]. */
@@ -89,7 +92,7 @@ export function turn(one, model) {
   const work = over ? all.slice(0, lastWork + 1) : [];
   const rest = over ? all.slice(lastWork + 1) : all;
   return html`<article class="turn" aria-label=${`Turn ${one.number}, ${one.state}`} data-turn=${one.number} data-state=${one.state}>
-    <div class="said"><p>${one.prompt}</p></div>
+    <div class="said"><p tabindex=${LONG.test(one.prompt) ? 0 : nothing}>${one.prompt}</p></div>
     ${work.length > 0 ? folded(one, work, model) : nothing}
     ${rest.map((block) => drawn(block, model.now, over))}
     ${over ? card(one, version, model) : nothing}</article>`;
