@@ -54,9 +54,14 @@ def _wait(row: Resource, step: Step, now: Standing) -> float:
 
 def throttles(error: VendorError) -> bool:
     """Whether an error asks everybody to leave the vendor alone; 423 speaks of one thing only."""
-    if error.hint is Hint.QUOTA or error.status == 423:
+    if error.hint is Hint.QUOTA or error.status == 423 or stumbles(error):
         return False
     return error.outcome is Outcome.LATER or error.status in {429, 503}
+
+
+def stumbles(error: VendorError) -> bool:
+    """Whether an error is a 503 that names no time: one call met a vendor, or a machine of its, that was not there."""
+    return error.status == 503 and error.retry_after is None
 
 
 def heard(step: Step, before: Standing | None, error: VendorError | None) -> Standing:
@@ -64,9 +69,11 @@ def heard(step: Step, before: Standing | None, error: VendorError | None) -> Sta
 
     `before` is what was known when the call left. Nothing is written where nothing is, or was, the matter.
     """
-    answered = error is None or (error.wire is Wire.REPLIED and error.status not in {0, 401, 403})
+    answered = error is None or (error.wire is Wire.REPLIED and error.status not in {0, 401, 403, 503})
     if error is not None and throttles(error):
         standing.pause(step, error.retry_after)
+    elif error is not None and stumbles(error):
+        standing.stumbled(step)
     if error is not None and error.outcome is Outcome.CONFIG:
         standing.refused(step.provider)
     elif answered and (before is None or before.troubled):

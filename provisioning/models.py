@@ -188,6 +188,7 @@ class Vendor(models.Model):
     provider = models.CharField(max_length=10, choices=Provider.choices, primary_key=True)
     paused_until = models.DateTimeField(null=True, blank=True)  # it asked to be left alone until then
     pauses = models.PositiveIntegerField(default=0)  # one after another; without a hint from it each is longer
+    stumbles = models.PositiveIntegerField(default=0)  # 503s that name no time, one after another
     refusals = models.PositiveIntegerField(default=0)  # of our key, one after another
     probe_at = models.DateTimeField(null=True, blank=True)  # set while the breaker is open: when a call may find out
     probe_seconds = models.PositiveIntegerField(default=0)  # from the last probe to the next

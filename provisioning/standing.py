@@ -1,7 +1,8 @@
 """How each vendor treats us just now, in one row that every process reads: asked to wait, refused, stopped by staff.
 
-*Pause*: a vendor that says 429 or 503 is left alone by everybody until the time it named, or for a few seconds, longer
-each time it says so again. *Breaker*: after three refusals of our key in a row nobody asks any more, until one probe,
+*Pause*: a vendor that says 429, or 503 with a time, is left alone by everybody until then, or for a few seconds, longer
+each time it says so again. A 503 that names no time may be one machine's trouble: only the third in a row counts as a
+throttle. *Breaker*: after three refusals of our key in a row nobody asks any more, until one probe,
 let through by compare-and-set after 10 s, then 20 s and so on up to 5 min, gets any answer but that refusal. Calls that
 are already under way when it opens cannot be called back. Nothing is written while nothing is the matter.
 """
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import connection, transaction
-from django.db.models import F
+from django.db.models import F, Q
 from django.db.models.functions import Least, Now
 
 from provisioning import alerts, budgets
@@ -24,6 +25,7 @@ from provisioning.providers.base import Step
 
 log = logging.getLogger(__name__)
 
+STUMBLES = 3  # in a row, over all processes
 OPENS_AFTER = 3  # refusals in a row, over all processes
 PROBE_SECONDS = 10
 PROBE_SECONDS_MOST = 300
@@ -41,7 +43,7 @@ class Standing:
     refusing: bool = False  # the breaker is open
     probe_due: bool = False
     stopped: bool = False
-    troubled: bool = False  # there are refusals that an accepted call would wipe out
+    troubled: bool = False  # there are refusals or stumbles that an accepted call would wipe out
 
     @property
     def welcomes(self) -> bool:
@@ -66,7 +68,7 @@ def of(provider: str) -> Standing:
         refusing=probe_at is not None,
         probe_due=probe_at is not None and probe_at <= now,
         stopped=row["stopped"],
-        troubled=row["refusals"] > 0,
+        troubled=row["refusals"] > 0 or row["stumbles"] > 0,
     )
 
 
@@ -88,6 +90,16 @@ def pause(step: Step, asked: float | None) -> None:
         log.warning("vendor_paused provider=%s seconds=%.1f asked=%s", step.provider, seconds, asked)
 
 
+def stumbled(step: Step) -> None:
+    """The vendor was not there for one call, and named no time: the third time in a row it is left alone."""
+    with transaction.atomic():
+        row = _locked(step.provider)
+        row.stumbles = (row.stumbles + 1) % STUMBLES
+        row.save(update_fields=["stumbles"])
+    if row.stumbles == 0:
+        pause(step, None)
+
+
 def refused(provider: str) -> None:
     """The vendor refused our key once more; the third time in a row opens the breaker, and says so once."""
     with transaction.atomic():
@@ -103,9 +115,10 @@ def refused(provider: str) -> None:
 
 
 def accepted(provider: str) -> None:
-    """The vendor took our key: forget its refusals and close the breaker."""
+    """The vendor took our key: forget its refusals and stumbles, and close the breaker."""
     was_open = Vendor.objects.filter(provider=provider, probe_at__isnull=False).exists()
-    changed = Vendor.objects.filter(provider=provider, refusals__gt=0).update(refusals=0, probe_at=None)
+    troubled = Vendor.objects.filter(Q(refusals__gt=0) | Q(stumbles__gt=0), provider=provider)
+    changed = troubled.update(refusals=0, stumbles=0, probe_at=None)
     if changed and was_open:
         alerts.clear(alerts.KEY_REFUSED, provider)
 

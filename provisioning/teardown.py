@@ -85,7 +85,7 @@ def _silence() -> VendorError:
 async def _heard(step: Step, vendor: Standing, error: VendorError | None) -> None:
     """Let everybody know what a delete met: a throttle pauses, success closes the breaker; a refusal may be of deleting
     alone, and opens nothing."""
-    if vendor.troubled if error is None else admission.throttles(error):
+    if vendor.troubled if error is None else admission.throttles(error) or admission.stumbles(error):
         await to_the_end(database_sync_to_async(admission.heard)(step, vendor, error))
 
 

@@ -38,6 +38,7 @@ class Migration(migrations.Migration):
                 ('provider', models.CharField(choices=[('posthog', 'PostHog'), ('github', 'GitHub'), ('resend', 'Resend'), ('e2b', 'E2B'), ('neon', 'Neon')], max_length=10, primary_key=True, serialize=False)),
                 ('paused_until', models.DateTimeField(blank=True, null=True)),
                 ('pauses', models.PositiveIntegerField(default=0)),
+                ('stumbles', models.PositiveIntegerField(default=0)),
                 ('refusals', models.PositiveIntegerField(default=0)),
                 ('probe_at', models.DateTimeField(blank=True, null=True)),
                 ('probe_seconds', models.PositiveIntegerField(default=0)),

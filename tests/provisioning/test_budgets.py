@@ -581,7 +581,7 @@ def test_only_a_throttle_pauses_and_only_a_refused_key_counts() -> None:
 
     throttle = {
         (Outcome.LATER, 429): True,
-        (Outcome.LATER, 503): True,
+        (Outcome.LATER, 503): False,  # it names no time: see below
         (Outcome.LATER, 403): True,  # GitHub's secondary limit
         (Outcome.LATER, 423): False,
         (Outcome.REMEMBER, 429): True,
@@ -591,4 +591,22 @@ def test_only_a_throttle_pauses_and_only_a_refused_key_counts() -> None:
     }
     for (outcome, status), expected in throttle.items():
         assert admission.throttles(VendorError("x", outcome, status=status)) is expected
+    assert admission.throttles(VendorError("x", Outcome.LATER, status=503, retry_after=5.0))
     assert not admission.throttles(VendorError("x", Outcome.REJECTED, status=429, hint=Hint.QUOTA))
+
+
+@pytest.mark.django_db
+def test_only_the_third_503_in_a_row_that_names_no_time_is_a_throttle() -> None:
+    from provisioning.exceptions import VendorError
+
+    away = VendorError("x", Outcome.LATER, status=503)
+    for _ in range(4):
+        admission.heard(REPOSITORY, None, away)
+        admission.heard(REPOSITORY, None, away)
+        assert standing.of("github").troubled
+        assert standing.of("github").paused_for == 0
+        admission.heard(REPOSITORY, None, None)
+        assert not standing.of("github").troubled
+    for _ in range(3):
+        admission.heard(REPOSITORY, None, away)
+    assert standing.of("github").paused_for > 0
