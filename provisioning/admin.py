@@ -14,7 +14,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
-from provisioning import ledger, services
+from provisioning import endings, ledger, services
 from provisioning.models import Alert, Credential, Ghost, Resource, Stray, SweepRun
 
 
@@ -82,7 +82,7 @@ class ResourceAdmin(ReadOnly):
             context = {**self.admin_site.each_context(request), "form": form, "resources": chosen, "opts": self.opts}
             return TemplateResponse(request, "provisioning/forget_confirmation.html", context)
         for row in chosen:
-            if ledger.forget(row, reason=form.cleaned_data["reason"], by=request.user.get_username()):
+            if endings.forget(row, reason=form.cleaned_data["reason"], by=request.user.get_username()):
                 self.log_change(request, row, f"Forgotten without proof: {form.cleaned_data['reason']}")
         self.message_user(request, f"Forgot {len(chosen)}.", messages.SUCCESS)
         return None

@@ -18,7 +18,7 @@ from uuid import UUID
 from channels.db import database_sync_to_async
 from django.db import InterfaceError, OperationalError
 
-from provisioning import delivery, ledger, orchestrator
+from provisioning import delivery, lapses, ledger, orchestrator, work
 from provisioning.models import Resource
 from provisioning.providers.registry import PROVIDERS
 
@@ -80,14 +80,14 @@ class _Converging:
 
     def _start_legs(self, unsettled: list[str]) -> None:
         # Those that take longest first: rows are claimed one after another, and the longest leg makes the total.
-        for provider in sorted(unsettled, key=orchestrator.deadline_of, reverse=True):
+        for provider in sorted(unsettled, key=work.deadline_of, reverse=True):
             if provider in self.legs or self.starts.get(provider, 0) >= _STARTS:
                 continue
             self.starts[provider] = self.starts.get(provider, 0) + 1
             if self.starts[provider] == _STARTS:
                 log.error("leg_gets_nowhere session=%s provider=%s", self.session_id, provider)
             task = self.group.create_task(_guarded(self.session_id, provider), name=f"leg {provider} {self.session_id}")
-            self.legs[provider] = _Leg(task, time.monotonic() + orchestrator.deadline_of(provider))
+            self.legs[provider] = _Leg(task, time.monotonic() + work.deadline_of(provider))
             self.env_failed = False
 
     async def _mark_overdue(self) -> None:
@@ -95,13 +95,13 @@ class _Converging:
         for provider, leg in self.legs.items():
             if not leg.overdue and time.monotonic() >= leg.overdue_at:
                 leg.overdue = True
-                for row in await orchestrator.write(ledger.rows_of, self.session_id, provider):
-                    await orchestrator.write(ledger.doubt, row)
+                for row in await work.write(ledger.rows_of, self.session_id, provider):
+                    await work.write(ledger.doubt, row)
 
     def _hold(self, queued: dict[str, float]) -> None:
         """A leg may hold up the others' `.env` for its deadline in all, from when it first had to queue."""
         for provider in queued:
-            self.holds.setdefault(provider, time.monotonic() + orchestrator.deadline_of(provider))
+            self.holds.setdefault(provider, time.monotonic() + work.deadline_of(provider))
             self.starts.pop(provider, None)  # to wait for one's turn is not to get nowhere
         for provider in self.holds.keys() - queued.keys() - self.legs.keys():
             del self.holds[provider]
@@ -167,7 +167,7 @@ def _look(session_id: UUID) -> _Level:
     for row in Resource.objects.filter(session_id=session_id).order_by("id"):
         rows[row.provider].append(row)
     sandbox = next((row for row in rows["e2b"] if row.state == State.READY), None)
-    lapsed = set(ledger.lapsed(session_id).values_list("resource__provider", flat=True))
+    lapsed = set(lapses.lapsed(session_id).values_list("resource__provider", flat=True))
     return _Level(
         unsettled=[provider for provider, its in rows.items() if provider in lapsed or ledger.needs_work(its)],
         queued={provider: wait for provider, its in rows.items() if (wait := ledger.queued_for(its)) > 0},

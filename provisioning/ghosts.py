@@ -13,11 +13,11 @@ from datetime import datetime
 from provisioning import ledger, sweep_rows, sweep_rules, words
 from provisioning.exceptions import VendorError
 from provisioning.models import Resource
-from provisioning.orchestrator import write
 from provisioning.providers.base import Made
 from provisioning.providers.registry import step_for
 from provisioning.sweep_models import Ghost
 from provisioning.sweep_report import Report
+from provisioning.work import write
 
 log = logging.getLogger(__name__)
 _LOOKS = 50  # re-reads at one vendor and kind in one run

@@ -6,7 +6,6 @@ check followed by a write is a compare-and-set, and what is announced is what wa
 
 from __future__ import annotations
 
-import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -14,21 +13,18 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Q, QuerySet
 
-from provisioning import alerts, clock
+from provisioning import clock
 from provisioning.chips import fold, sandbox_state, visible
 from provisioning.models import Credential, Resource
 from provisioning.providers.base import Made, Order
-from provisioning.signals import resource_changed, sandbox_changed, work_wanted
+from provisioning.signals import resource_changed, sandbox_changed
 
 State = Resource.State
 IN_FLIGHT = frozenset({State.CREATING, State.UNKNOWN})
 UNWANTED = frozenset({State.DELETING, State.STUCK})
-STUCK_AFTER = 6  # failed deletes
 _REFUSED = "refused"  # in `meta`: the attempt that was told to come again later, and so made nothing
 _TOLD = ("provider", "kind", "name", "state", "elapsed_ms", "starts_in_ms", "url", "error")
-HOURLY = timedelta(hours=1)
 
 
 @contextmanager
@@ -57,7 +53,7 @@ def announce(rows: list[Resource], before: tuple[Any, ...] | None = None) -> Non
 
 
 @contextmanager
-def _fenced(row: Resource, attempt: int | None, states: frozenset[State]) -> Iterator[Resource | None]:
+def fenced(row: Resource, attempt: int | None, states: frozenset[State]) -> Iterator[Resource | None]:
     """The locked row if it is still in one of `states` and, where given, of `attempt`; None when it moved on (I-3)."""
     with changing(row.session_id, row.provider) as rows:
         current = rows.get(row.pk)
@@ -92,7 +88,7 @@ def claim(row: Resource, *, settles: float = 0.0) -> Resource | None:
 
     `settles`: the call leaves at once, and in doubt shows after so many seconds what became of it. See `send`.
     """
-    with _fenced(row, None, frozenset({State.PLANNED})) as current:
+    with fenced(row, None, frozenset({State.PLANNED})) as current:
         if current is None:
             return None
         current.state, current.attempt = State.CREATING, current.attempt + 1
@@ -109,7 +105,7 @@ def send(row: Resource, settles: float) -> bool:
     """Write down that the call leaves now: until it is answered, or `settles` seconds are over, not finding what it
     makes proves nothing. False when the row moved on.
     """
-    with _fenced(row, row.attempt, IN_FLIGHT) as current:
+    with fenced(row, row.attempt, IN_FLIGHT) as current:
         if current is None:
             return False
         current.doubt_until = clock.now() + timedelta(seconds=settles)
@@ -127,7 +123,7 @@ def take_over(row: Resource) -> Resource | None:
 
     None when the row has moved on meanwhile.
     """
-    with _fenced(row, row.attempt, IN_FLIGHT) as current:
+    with fenced(row, row.attempt, IN_FLIGHT) as current:
         if current is None:
             return None
         current.attempt += 1
@@ -140,7 +136,7 @@ def queue(row: Resource, wait: float, *, refused: bool = False, certain: bool = 
 
     `certain` as for `replan`.
     """
-    with _fenced(row, row.attempt, IN_FLIGHT | {State.PLANNED}) as current:
+    with fenced(row, row.attempt, IN_FLIGHT | {State.PLANNED}) as current:
         if current is None:
             return False
         now = clock.now()
@@ -159,7 +155,7 @@ def left_nothing(row: Resource) -> bool:
 
 def doubt(row: Resource) -> bool:
     """creating → unknown: it takes longer than it should, or the answer does not tell."""
-    with _fenced(row, row.attempt, frozenset({State.CREATING})) as current:
+    with fenced(row, row.attempt, frozenset({State.CREATING})) as current:
         if current is None:
             return False
         current.state = State.UNKNOWN
@@ -172,7 +168,7 @@ def replan(row: Resource, *, name: str = "", next_in: float = 0.0, certain: bool
 
     `certain`: the vendor never had the request, or refused it, so nothing can come of it later either.
     """
-    with _fenced(row, row.attempt, IN_FLIGHT) as current:
+    with fenced(row, row.attempt, IN_FLIGHT) as current:
         if current is None:
             return False
         current.state, current.external_id, current.url, current.meta = State.PLANNED, "", "", _lasting(current)
@@ -186,7 +182,7 @@ def replan(row: Resource, *, name: str = "", next_in: float = 0.0, certain: bool
 
 def keep(row: Resource, made: Made) -> bool:
     """Save id and secrets in one transaction (I-5); the row stays in flight, or doomed by a teardown (I-10)."""
-    with _fenced(row, row.attempt, IN_FLIGHT | UNWANTED) as current:
+    with fenced(row, row.attempt, IN_FLIGHT | UNWANTED) as current:
         if current is None:
             return False
         current.external_id, current.url, current.meta = made.external_id, made.url, _lasting(current) | dict(made.meta)
@@ -235,7 +231,7 @@ def replan_failed(current: Resource, meta: dict[str, Any] | None = None) -> None
 
 def ready(row: Resource) -> bool:
     """creating or unknown → ready."""
-    with _fenced(row, row.attempt, IN_FLIGHT) as current:
+    with fenced(row, row.attempt, IN_FLIGHT) as current:
         if current is None or not current.external_id:
             return False
         current.state, current.settled_at = State.READY, clock.now()
@@ -248,7 +244,7 @@ def fail(
     row: Resource, error: dict[str, Any], *, states: frozenset[State] | None = None, certain: bool = False
 ) -> bool:
     """To failed, from planned, creating or unknown unless `states` says otherwise; `certain` as for `replan`."""
-    with _fenced(row, row.attempt, states or IN_FLIGHT | {State.PLANNED}) as current:
+    with fenced(row, row.attempt, states or IN_FLIGHT | {State.PLANNED}) as current:
         if current is None:
             return False
         current.state, current.error, current.settled_at = State.FAILED, error, clock.now()
@@ -256,129 +252,6 @@ def fail(
         current.doubt_until = None if certain else current.doubt_until
         current.save(update_fields=["state", "error", "settled_at", "started_at", "doubt_until"])
     return True
-
-
-def gone(row: Resource) -> bool:
-    """deleting or stuck → gone, proved by a re-read; its secrets are wiped.
-
-    False when the row has come to own something since it was read: that has to go first (I-10).
-    """
-    with _fenced(row, None, UNWANTED) as current:
-        if current is None or current.external_id != row.external_id:
-            return False
-        now = clock.now()
-        current.state, current.error, current.next_at = State.GONE, None, None
-        current.deleted_at, current.verified_at = current.deleted_at or now, now
-        current.save(update_fields=["state", "error", "next_at", "deleted_at", "verified_at"])
-        wipe(current)
-        alerts.clear(alerts.STUCK, _subject(current))
-    return True
-
-
-def forget(row: Resource, *, reason: str, by: str) -> bool:
-    """deleting or stuck → gone without proof, on a person's word, which stays on the row. False when it moved on."""
-    with _fenced(row, None, UNWANTED) as current:
-        if current is None:
-            return False
-        current.state, current.error, current.next_at = State.GONE, None, None
-        current.forgotten_at, current.forgotten_reason, current.forgotten_by = clock.now(), reason, by
-        current.save(update_fields=["state", "error", "next_at", "forgotten_at", "forgotten_reason", "forgotten_by"])
-        wipe(current)
-        alerts.clear(alerts.STUCK, _subject(current))
-        work_wanted.send(Resource, session_id=current.session_id)
-    return True
-
-
-def lapsed(session_id: UUID) -> QuerySet[Credential]:
-    """Credentials of what is ready in a session that goes on, whose lease is over and which the vendor still takes.
-
-    Those of a session whose own time is up end with it.
-    """
-    now = clock.now()
-    due = Q(resource__next_at=None) | Q(resource__next_at__lte=now)
-    held = Credential.objects.filter(due, resource__session_id=session_id, resource__state=State.READY)
-    return held.filter(revoked_at=None, expires_at__lte=now, resource__session__expires_at__gt=now)
-
-
-def has_lapsed(row: Resource) -> bool:
-    """Whether a credential of this row is to be revoked now."""
-    return lapsed(row.session_id).filter(resource=row).exists()
-
-
-def lapse(session_id: UUID, provider: str) -> bool:
-    """End the leases of a provider's credentials now; False when there are none. The converging that follows revokes
-    them at the vendor.
-    """
-    with changing(session_id, provider):
-        held = Credential.objects.filter(resource__session_id=session_id, resource__provider=provider, revoked_at=None)
-        lapsed_now = bool(held.update(expires_at=clock.now()))
-        if lapsed_now:
-            work_wanted.send(Resource, session_id=session_id)
-    return lapsed_now
-
-
-def revoked(row: Resource, error: dict[str, Any]) -> bool:
-    """ready → failed: the vendor takes the row's credentials no more. A retry adopts what is left or makes it anew."""
-    with _fenced(row, row.attempt, frozenset({State.READY})) as current:
-        if current is None:
-            return False
-        current.state, current.error, current.settled_at, current.next_at = State.FAILED, error, clock.now(), None
-        current.save(update_fields=["state", "error", "settled_at", "next_at"])
-        wipe(current)
-    return True
-
-
-def unrevoked(row: Resource) -> bool:
-    """A revocation that the vendor did not confirm: the next try is put off by about half a minute."""
-    with _fenced(row, row.attempt, frozenset({State.READY})) as current:
-        if current is None:
-            return False
-        current.next_at = clock.now() + timedelta(seconds=30 * random.uniform(0.5, 1.5))  # noqa: S311
-        current.save(update_fields=["next_at"])
-    return True
-
-
-def wipe(row: Resource) -> None:
-    """Keep no secret of a resource any more: what is revoked leaves no ciphertext behind."""
-    row.credentials.filter(revoked_at=None).update(revoked_at=clock.now(), ciphertext="", fingerprint="")
-
-
-def wait_out(row: Resource) -> bool:
-    """deleting, and not found: looked for again once nothing can come any more of a request that left. No failure."""
-    with _fenced(row, None, UNWANTED) as current:
-        if current is None or current.doubt_until is None:
-            return False
-        current.next_at = current.doubt_until
-        current.save(update_fields=["next_at"])
-    return True
-
-
-def undeleted(row: Resource, error: dict[str, Any], *, at_least: float = 0.0) -> bool:
-    """A delete that could not be proved: count it, put the next try off, and call it stuck after six (I-7)."""
-    with _fenced(row, None, UNWANTED) as current:
-        if current is None:
-            return False
-        current.delete_attempts += 1
-        stuck = current.delete_attempts >= STUCK_AFTER
-        pause = 10 * 2 ** (current.delete_attempts - 1) * random.uniform(0.5, 1.5)  # noqa: S311
-        current.state, current.error = (State.STUCK if stuck else State.DELETING), error
-        current.next_at = clock.now() + (HOURLY if stuck else timedelta(seconds=max(at_least, pause)))
-        current.save(update_fields=["state", "error", "delete_attempts", "next_at"])
-        if stuck:
-            alerts.raise_alert(alerts.STUCK, _subject(current), f"{current} cannot be deleted. {error['message']}")
-    return True
-
-
-def put_off(row: Resource, wait: float) -> None:
-    """A delete that was not tried, because its vendor is to be left alone for `wait` seconds: it counts for nothing."""
-    with _fenced(row, None, UNWANTED) as current:
-        if current is not None:
-            current.next_at = clock.now() + timedelta(seconds=wait)
-            current.save(update_fields=["next_at"])
-
-
-def _subject(row: Resource) -> str:
-    return f"{row.provider}/{row.kind}/{row.name}"
 
 
 def is_due(row: Resource) -> bool:

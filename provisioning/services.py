@@ -13,7 +13,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from provisioning import chips, clock, delivery, envfile, ledger, orchestrator, standing, words
+from provisioning import chips, clock, delivery, envfile, lapses, ledger, standing, words, work
 from provisioning.converge import PATIENCE, converge
 from provisioning.exceptions import NotConfigured, SandboxLost, VendorError
 from provisioning.models import Credential, Resource
@@ -114,7 +114,7 @@ def revoke(session: Owner, provider: str) -> bool:
     """End the leases of a provider's credentials now; False when it has none. Then call `converge`, which revokes them
     at the vendor. Nobody can read them from here on.
     """
-    return ledger.lapse(session.pk, provider)
+    return lapses.lapse(session.pk, provider)
 
 
 def request_teardown(session: Owner) -> None:
@@ -176,7 +176,7 @@ def nothing_comes_soon(session: Owner) -> bool:
     for row in Resource.objects.filter(session_id=session.pk).order_by("id"):
         rows[row.provider].append(row)
     waits = {provider: ledger.queued_for(its) for provider, its in rows.items()}
-    far = {provider for provider, wait in waits.items() if wait > orchestrator.deadline_of(provider)}
+    far = {provider for provider, wait in waits.items() if wait > work.deadline_of(provider)}
     others = any(ledger.needs_work(its) or waits[provider] > 0 for provider, its in rows.items() if provider not in far)
     return bool(far) and "e2b" not in far and not others and not delivery.env_is_due(session.pk)
 
@@ -207,7 +207,7 @@ async def sandbox(session_id: UUID) -> e2b.AsyncSandbox:
         except VendorError as error:
             if tries == _CONNECTS or error.outcome in {Outcome.CONFIG, Outcome.REJECTED}:
                 raise
-            await asyncio.sleep(orchestrator.backoff(tries))
+            await asyncio.sleep(work.backoff(tries))
         else:
             if row.meta.get("paused"):
                 await to_the_end(database_sync_to_async(_mark_paused)(row, paused=False))

@@ -20,12 +20,12 @@ from django.utils import timezone
 
 from provisioning import alerts, faults, ghosts, leases, sweep_rows, sweep_rules
 from provisioning.exceptions import NotConfigured, VendorError
-from provisioning.orchestrator import write
 from provisioning.providers.base import Made, Step
 from provisioning.providers.registry import PROVIDERS, steps_of
 from provisioning.sweep_models import Stray, SweepRun
 from provisioning.sweep_report import Report
 from provisioning.sweep_rules import Fate
+from provisioning.work import write
 
 log = logging.getLogger(__name__)
 

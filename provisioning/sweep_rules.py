@@ -17,7 +17,7 @@ from enum import StrEnum
 
 from django.conf import settings
 
-from provisioning import orchestrator
+from provisioning import work
 from provisioning.providers.base import CLOCK_SKEW
 from provisioning.providers.registry import STEPS
 from provisioning.sweep_models import Stray
@@ -51,7 +51,7 @@ class Intent:
 
 def grace() -> timedelta:
     """How old a thing has to be: `MK0R_SWEEP_GRACE`, but never less than twice as long as any create may take."""
-    longest = max(orchestrator.longest(step) for step in STEPS if step.remote)
+    longest = max(work.longest(step) for step in STEPS if step.remote)
     return timedelta(seconds=max(settings.MK0R_SWEEP_GRACE, 2 * longest))
 
 

@@ -13,7 +13,7 @@ import time
 
 from channels.db import database_sync_to_async
 
-from provisioning import admission, faults, ledger, standing, words
+from provisioning import admission, endings, faults, lapses, ledger, standing, words
 from provisioning.exceptions import ProvisioningError, VendorError
 from provisioning.models import Resource
 from provisioning.outcome import Outcome, Verb, Wire
@@ -40,7 +40,7 @@ async def destroy(row: Resource) -> None:
     vendor = await database_sync_to_async(standing.of)(row.provider) if there else None
     if vendor is not None and vendor.paused_for > 0:
         wait = vendor.paused_for * random.uniform(1.0, 1.5)  # noqa: S311 - those who wait come back one by one
-        await to_the_end(database_sync_to_async(ledger.put_off)(row, wait))
+        await to_the_end(database_sync_to_async(endings.put_off)(row, wait))
         return
     try:
         if vendor is not None:
@@ -52,14 +52,14 @@ async def destroy(row: Resource) -> None:
         told = words.explain(error, step, tries=0, seconds=0.0)
         log.warning("delete_unproved session=%s provider=%s %s", row.session.slug, row.provider, error)
         at_least = (error.retry_after or 0.0) if isinstance(error, VendorError) else 0.0
-        await to_the_end(database_sync_to_async(ledger.undeleted)(row, told, at_least=at_least))
+        await to_the_end(database_sync_to_async(endings.undeleted)(row, told, at_least=at_least))
     else:
         if not found and await database_sync_to_async(ledger.in_doubt)(row):
             # Whoever asked for it died before the answer: the vendor may be making it at this moment (I-10).
-            await to_the_end(database_sync_to_async(ledger.wait_out)(row))
+            await to_the_end(database_sync_to_async(endings.wait_out)(row))
             return
         faults.point(f"{row.provider}.before_gone")
-        await to_the_end(database_sync_to_async(ledger.gone)(row))
+        await to_the_end(database_sync_to_async(endings.gone)(row))
         faults.point(f"{row.provider}.after_gone")
 
 
@@ -72,9 +72,9 @@ async def revoke(row: Resource) -> None:
             await step.revoke(Made(row.external_id, row.url, row.meta))
     except (ProvisioningError, TimeoutError) as error:
         log.warning("revoke_unproved session=%s provider=%s %s", row.session.slug, row.provider, error)
-        await to_the_end(database_sync_to_async(ledger.unrevoked)(row))
+        await to_the_end(database_sync_to_async(lapses.unrevoked)(row))
     else:
-        await to_the_end(database_sync_to_async(ledger.revoked)(row, words.revoked(step)))
+        await to_the_end(database_sync_to_async(lapses.revoked)(row, words.revoked(step)))
 
 
 def _silence() -> VendorError:

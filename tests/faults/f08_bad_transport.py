@@ -204,8 +204,8 @@ def run(size: int, scratch: Path) -> dict[str, object]:
     with ground(scratch, E2B_API_KEY="") as _:
         from django.conf import settings
 
-        from provisioning import orchestrator
+        from provisioning import work
 
         settings.LEG_DEADLINES = dict.fromkeys(("github", "resend", "neon"), TOTAL)
-        orchestrator.LATE = TOTAL
+        work.LATE = TOTAL
         return asyncio.run(measure(size))

@@ -201,9 +201,9 @@ def fuzz(run: Callable[[Any], Any], liar: Liar, examples: int) -> dict[str, int]
 def run(size: int, scratch: Path) -> dict[str, object]:
     """`size` sessions under fixed garbage, `size` × 25 answers out of Hypothesis."""
     with ground(scratch, E2B_API_KEY="") as _, asyncio.Runner() as runner:
-        from provisioning import http, orchestrator
+        from provisioning import http, work
 
-        orchestrator.backoff = lambda tries: 0.01 * tries
+        work.backoff = lambda tries: 0.01 * tries
         liar = Liar()
 
         async def sessions() -> None:

@@ -22,7 +22,7 @@ from django.utils import timezone
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, precondition, rule
 
-from provisioning import faults, http, ledger, orchestrator, services, signals
+from provisioning import faults, http, ledger, services, signals, work
 from provisioning.exceptions import VendorError
 from provisioning.models import Resource
 from provisioning.providers.base import Made
@@ -197,12 +197,12 @@ class LifeCycle(RuleBasedStateMachine):
         operation = {"github": "create_repository", "resend": "create_audience", "neon": "create_project"}[vendor]
         slow = {"vendor": vendor, "operation": operation, "fault": "latency", "seconds": 0.9}
         self._put_faults([*self.faults, slow])
-        usual = orchestrator.LATE, product.LEG_DEADLINES
-        orchestrator.LATE, product.LEG_DEADLINES = patience, {vendor: 0.3}
+        usual = work.LATE, product.LEG_DEADLINES
+        work.LATE, product.LEG_DEADLINES = patience, {vendor: 0.3}
         try:
             self.run(services.converge(session.pk))
         finally:
-            orchestrator.LATE, product.LEG_DEADLINES = usual
+            work.LATE, product.LEG_DEADLINES = usual
             self._put_faults(self.faults)
 
     @rule(session=sessions, kind=st.sampled_from(KINDS))

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from provisioning import orchestrator, teardown
+from provisioning import teardown, work
 from tests.provisioning.life_audit import witnessed
 from tests.provisioning.life_machine import LifeCycle
 
@@ -34,8 +34,8 @@ PROFILE = settings(
 @pytest.mark.timeout(0 if _ASKED else 300)
 @pytest.mark.usefixtures("without_sandbox", "transactional_db")
 def test_every_life_of_a_resource_ends_well(vendor_settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(orchestrator, "backoff", lambda tries: 0.01 * tries)
-    monkeypatch.setattr(orchestrator, "PEEK", 0.1)
+    monkeypatch.setattr(work, "backoff", lambda tries: 0.01 * tries)
+    monkeypatch.setattr(work, "PEEK", 0.1)
     monkeypatch.setattr(teardown, "QUICK_TRIES", 1)
     monkeypatch.setattr(teardown, "BUSY_PATIENCE", 0.4)
 

@@ -13,7 +13,7 @@ from django.contrib.auth import get_user_model
 from django.test import Client
 from django.utils import timezone
 
-from provisioning import alerts, ledger, services
+from provisioning import alerts, lapses, ledger, services
 from provisioning.models import Alert, Credential, Resource
 from provisioning.providers.registry import step_for
 from sessions_app.models import Session
@@ -99,7 +99,7 @@ async def test_when_its_session_is_over_a_credential_ends_with_it(vendor_setting
     names = await _env(session)
     assert names
     assert all("POSTHOG" in name or "GITHUB" in name for name in names)
-    assert not await db(lambda: ledger.lapsed(session.pk).exists())()
+    assert not await db(lambda: lapses.lapsed(session.pk).exists())()
 
 
 async def _stuck(begin: Any, cloud: Any) -> Session:

@@ -1,0 +1,74 @@
+"""Credentials whose lease is over while their session goes on: found, revoked, and kept no longer.
+
+Synchronous database code, fenced and announced like everything in `ledger`.
+"""
+
+from __future__ import annotations
+
+import random
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Q, QuerySet
+
+from provisioning import clock
+from provisioning.ledger import changing, fenced
+from provisioning.models import Credential, Resource
+from provisioning.signals import work_wanted
+
+State = Resource.State
+
+
+def lapsed(session_id: UUID) -> QuerySet[Credential]:
+    """Credentials of what is ready in a session that goes on, whose lease is over and which the vendor still takes.
+
+    Those of a session whose own time is up end with it.
+    """
+    now = clock.now()
+    due = Q(resource__next_at=None) | Q(resource__next_at__lte=now)
+    held = Credential.objects.filter(due, resource__session_id=session_id, resource__state=State.READY)
+    return held.filter(revoked_at=None, expires_at__lte=now, resource__session__expires_at__gt=now)
+
+
+def has_lapsed(row: Resource) -> bool:
+    """Whether a credential of this row is to be revoked now."""
+    return lapsed(row.session_id).filter(resource=row).exists()
+
+
+def lapse(session_id: UUID, provider: str) -> bool:
+    """End the leases of a provider's credentials now; False when there are none. The converging that follows revokes
+    them at the vendor.
+    """
+    with changing(session_id, provider):
+        held = Credential.objects.filter(resource__session_id=session_id, resource__provider=provider, revoked_at=None)
+        lapsed_now = bool(held.update(expires_at=clock.now()))
+        if lapsed_now:
+            work_wanted.send(Resource, session_id=session_id)
+    return lapsed_now
+
+
+def revoked(row: Resource, error: dict[str, Any]) -> bool:
+    """ready → failed: the vendor takes the row's credentials no more. A retry adopts what is left or makes it anew."""
+    with fenced(row, row.attempt, frozenset({State.READY})) as current:
+        if current is None:
+            return False
+        current.state, current.error, current.settled_at, current.next_at = State.FAILED, error, clock.now(), None
+        current.save(update_fields=["state", "error", "settled_at", "next_at"])
+        wipe(current)
+    return True
+
+
+def unrevoked(row: Resource) -> bool:
+    """A revocation that the vendor did not confirm: the next try is put off by about half a minute."""
+    with fenced(row, row.attempt, frozenset({State.READY})) as current:
+        if current is None:
+            return False
+        current.next_at = clock.now() + timedelta(seconds=30 * random.uniform(0.5, 1.5))  # noqa: S311
+        current.save(update_fields=["next_at"])
+    return True
+
+
+def wipe(row: Resource) -> None:
+    """Keep no secret of a resource any more: what is revoked leaves no ciphertext behind."""
+    row.credentials.filter(revoked_at=None).update(revoked_at=clock.now(), ciphertext="", fingerprint="")
