@@ -1,10 +1,10 @@
 """How each vendor treats us just now, in one row that every process reads: asked to wait, refused, stopped by staff.
 
 *Pause*: a vendor that says 429, or 503 with a time, is left alone by everybody until then, or for a few seconds, longer
-each time it says so again. A 503 that names no time may be one machine's trouble: only the third in a row counts as a
-throttle. *Breaker*: after three refusals of our key in a row nobody asks any more, until one probe,
-let through by compare-and-set after 10 s, then 20 s and so on up to 5 min, gets any answer but that refusal. Calls that
-are already under way when it opens cannot be called back. Nothing is written while nothing is the matter.
+each time it says so again before it took a call. A 503 that names no time may be one machine's trouble: only the third
+in a row counts as a throttle. *Breaker*: after three refusals of our key in a row nobody asks any more, until one
+probe, let through by compare-and-set after 10 s, then 20 s and so on up to 5 min, gets any answer but that refusal.
+Calls that are already under way when it opens cannot be called back. Nothing is written while nothing is the matter.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Standing:
     refusing: bool = False  # the breaker is open
     probe_due: bool = False
     stopped: bool = False
-    troubled: bool = False  # there are refusals or stumbles that an accepted call would wipe out
+    troubled: bool = False  # there is something that an accepted call would wipe out
 
     @property
     def welcomes(self) -> bool:
@@ -68,7 +68,7 @@ def of(provider: str) -> Standing:
         refusing=probe_at is not None,
         probe_due=probe_at is not None and probe_at <= now,
         stopped=row["stopped"],
-        troubled=row["refusals"] > 0 or row["stumbles"] > 0,
+        troubled=row["refusals"] > 0 or row["stumbles"] > 0 or (row["pauses"] > 0 and (until is None or until <= now)),
     )
 
 
@@ -115,10 +115,12 @@ def refused(provider: str) -> None:
 
 
 def accepted(provider: str) -> None:
-    """The vendor took our key: forget its refusals and stumbles, and close the breaker."""
+    """The vendor took a call: forget its refusals and stumbles, close the breaker, begin with short pauses again."""
     was_open = Vendor.objects.filter(provider=provider, probe_at__isnull=False).exists()
     troubled = Vendor.objects.filter(Q(refusals__gt=0) | Q(stumbles__gt=0), provider=provider)
     changed = troubled.update(refusals=0, stumbles=0, probe_at=None)
+    # What was let in before a pause tells nothing of whether that was long enough.
+    Vendor.objects.filter(provider=provider, pauses__gt=0, paused_until__lte=Now()).update(pauses=0)
     if changed and was_open:
         alerts.clear(alerts.KEY_REFUSED, provider)
 

@@ -596,6 +596,22 @@ def test_only_a_throttle_pauses_and_only_a_refused_key_counts() -> None:
 
 
 @pytest.mark.django_db
+def test_pauses_grow_only_while_no_call_is_taken_in_between() -> None:
+    def throttled() -> float:
+        standing.pause(REPOSITORY, None)
+        length = standing.of("github").paused_for
+        Vendor.objects.update(paused_until=timezone.now() - timedelta(seconds=1))
+        return length
+
+    grown = [throttled() for _ in range(4)][-1]
+    admission.heard(REPOSITORY, standing.of("github"), None)
+    assert throttled() < standing.SHORTEST_PAUSE * 1.5 < grown
+    standing.pause(REPOSITORY, 30.0)
+    admission.heard(REPOSITORY, None, None)  # let in before the pause
+    assert Vendor.objects.get(provider="github").pauses > 1
+
+
+@pytest.mark.django_db
 def test_only_the_third_503_in_a_row_that_names_no_time_is_a_throttle() -> None:
     from provisioning.exceptions import VendorError
 
