@@ -12,7 +12,7 @@ import pytest
 
 from tests.e2e.api_visitor import Visitor
 from tests.e2e.builder_page import until
-from tests.e2e.test_crashes import _log_is_complete
+from tests.faults.test_crashes import _log_is_complete
 from tests.fixtures.apart import Apart, run_apart
 
 pytestmark = [pytest.mark.isolation, pytest.mark.slow, pytest.mark.timeout(400)]
