@@ -119,15 +119,15 @@ def in_doubt(row: Resource) -> bool:
 
 
 def take_over(row: Resource) -> Resource | None:
-    """Raise the attempt of a row in flight that another process left, so that it cannot write any more (I-3).
+    """creating or unknown → unknown under a new attempt, for a row that another process left: it writes no more (I-3).
 
     None when the row has moved on meanwhile.
     """
     with fenced(row, row.attempt, IN_FLIGHT) as current:
         if current is None:
             return None
-        current.attempt += 1
-        current.save(update_fields=["attempt"])
+        current.state, current.attempt = State.UNKNOWN, current.attempt + 1
+        current.save(update_fields=["state", "attempt"])
     return current
 
 
