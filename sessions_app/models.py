@@ -10,9 +10,11 @@ from django.conf import settings
 from django.db import models
 from django.utils import timezone
 
+from provisioning import clock
+
 
 def _default_expiry() -> datetime:
-    return timezone.now() + timedelta(seconds=settings.MK0R_SESSION_TTL)
+    return clock.now() + timedelta(seconds=settings.MK0R_SESSION_TTL)  # leases are judged by the database's clock
 
 
 class Session(models.Model):

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from datetime import timedelta
 from uuid import UUID
 
 from django.conf import settings
@@ -201,11 +200,7 @@ def _session_insert(owner: str, idempotency_key: str | None) -> Session:
         try:
             with transaction.atomic():
                 return Session.objects.create(
-                    id=session_id,
-                    slug=slug_for(session_id),
-                    visitor_hash=owner,
-                    idempotency_key=idempotency_key,
-                    expires_at=clock.now() + timedelta(seconds=settings.MK0R_SESSION_TTL),
+                    id=session_id, slug=slug_for(session_id), visitor_hash=owner, idempotency_key=idempotency_key
                 )
         except IntegrityError:
             if not Session.objects.filter(slug=slug_for(session_id)).exists():
