@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 _TURN_ATTEMPTS = 4
 _RESTORE_ATTEMPTS = 3
-_SUSPECT_ATTEMPTS = 3  # of a job whose worker died each time
+_SUSPECT_ATTEMPTS = 6  # of a job whose worker died each time; fewer is bad luck in bad times
 
 
 @app.task(queue=jobs.UP, name=jobs.CONVERGE)
@@ -138,7 +138,8 @@ async def recover_stalled(context: JobContext, timestamp: int) -> None:  # noqa:
     manager = context.app.job_manager
     for job in await manager.get_stalled_jobs(seconds_since_heartbeat=settings.MK0R_WORKER_SILENCE):
         log.warning("job.recovered task=%s id=%s attempts=%s", job.task_name, job.id, job.attempts)
-        pause = 0.0 if job.attempts < _SUSPECT_ATTEMPTS else min(3600.0, 5.0 * 2.0 ** min(job.attempts, 10))
+        suspicion = job.attempts - _SUSPECT_ATTEMPTS
+        pause = min(3600.0, 5.0 * 2.0 ** min(suspicion, 10)) if suspicion >= 0 else 0.0
         try:
             await manager.retry_job(job, retry_at=datetime.now(UTC) + timedelta(seconds=pause))
         except UniqueViolation:
