@@ -46,6 +46,7 @@ MK0R_MODEL_SILENCE = env.float("MK0R_MODEL_SILENCE", default=120)  # seconds unt
 MK0R_ALERT_URL = env.str("MK0R_ALERT_URL", default="")  # takes every alert as JSON by POST
 MK0R_SWEEP_SECONDS = env.float("MK0R_SWEEP_SECONDS", default=300)  # between two looks at the vendors' inventories
 MK0R_SWEEP_GRACE = env.float("MK0R_SWEEP_GRACE", default=600)  # seconds; what is younger is not swept
+MK0R_PROXIES = env.int("MK0R_PROXIES", default=0)  # in front of this process, each adding to X-Forwarded-For
 MK0R_MAIL_LIMIT = env.int("MK0R_MAIL_LIMIT", default=200)  # recipients per session, in all
 # How soon what a dead process left is taken up. Shorter means more looking; each is in seconds.
 MK0R_WORKER_SILENCE = env.float("MK0R_WORKER_SILENCE", default=15)  # three heartbeats missed: its jobs go to another
@@ -122,7 +123,7 @@ MK0R_QUEUE_SECONDS = env.float("MK0R_QUEUE_SECONDS", default=600)  # a leg may w
 ALLOWED_HOSTS = sorted({_public_host, "localhost", "127.0.0.1", "[::1]", *env.list("MK0R_ALLOWED_HOSTS", default=[])})
 INSTALLED_APPS = [
     "daphne",
-    "django.contrib.admin",
+    "staff.apps.ConsoleConfig",  # Django's admin, with our site
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -136,6 +137,7 @@ INSTALLED_APPS = [
     "provisioning",
     "sessions_app",
     "gateway",
+    "staff.apps.StaffConfig",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
@@ -188,7 +190,7 @@ CHANNEL_LAYERS = {
     if CHANNEL_REDIS_URL
     else {"BACKEND": "channels.layers.InMemoryChannelLayer"},
 }
-PROCRASTINATE_IMPORT_PATHS = ["provisioning.tasks", "sessions_app.tasks"]
+PROCRASTINATE_IMPORT_PATHS = ["provisioning.tasks", "sessions_app.tasks", "staff.tasks"]
 
 LANGUAGE_CODE = "en-gb"
 TIME_ZONE = "UTC"

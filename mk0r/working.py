@@ -16,7 +16,7 @@ from procrastinate.exceptions import ConnectorException
 
 # Jobs of one queue that run at a time in one process. A turn mostly waits for its agent. A sweep of the inventories may
 # take minutes; beside it there is room for the short jobs, such as putting back those of dead workers.
-QUEUES = {"provision": 10, "turn": 16, "teardown": 6, "sweep": 2}
+QUEUES = {"provision": 10, "turn": 16, "teardown": 6, "sweep": 2, "staff": 4}
 _GRACE_SECONDS = 10  # for jobs in hand at a stop; what does not finish is resumed by the next worker
 
 

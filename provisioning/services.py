@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote
 from uuid import UUID
@@ -32,6 +32,7 @@ __all__ = [
     "converge",
     "env_entries",
     "env_text",
+    "leases_extend",
     "nothing_comes_soon",
     "plan",
     "preview_url",
@@ -115,6 +116,15 @@ def revoke(session: Owner, provider: str) -> bool:
     at the vendor. Nobody can read them from here on.
     """
     return lapses.lapse(session.pk, provider)
+
+
+def leases_extend(session_id: UUID, until: datetime) -> None:
+    """Let the session's running leases end at `until` where they would end sooner; part of the caller's transaction.
+
+    Call it before the session's own row is locked.
+    """
+    running = Credential.objects.filter(resource__session_id=session_id, revoked_at=None, expires_at__gt=clock.now())
+    running.filter(expires_at__lt=until).update(expires_at=until)
 
 
 def request_teardown(session: Owner) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import uuid
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.conf import settings
@@ -43,6 +44,7 @@ __all__ = [
     "session_begin",
     "session_current",
     "session_end",
+    "session_extend",
     "session_for",
     "session_in_flight",
     "session_join",
@@ -125,6 +127,23 @@ def session_end(session: Session) -> bool:
         jobs.converge_soon(session.pk, seconds=settings.MK0R_SAFETY_NET, queue=jobs.DOWN)
     session.refresh_from_db()
     return True
+
+
+def session_extend(session_id: UUID, more: timedelta) -> datetime | None:
+    """Let an open session live until `more` from now, and its credentials with it; returns that time.
+
+    None when it is not open, or lives as long already. Leases that were ended by hand stay ended.
+    """
+    with transaction.atomic():
+        provisioning.leases_extend(session_id, until := clock.now() + more)
+        changed = Session.objects.filter(pk=session_id, state=Session.State.OPEN, expires_at__lt=until)
+        if not changed.update(expires_at=until):
+            transaction.set_rollback(True)
+            return None
+        events.append(
+            session_id, "notice", {"level": "info", "text": f"This app now lives until {until:%d %B %H:%M} UTC."}
+        )
+    return until
 
 
 def session_settle(session_id: UUID) -> bool:

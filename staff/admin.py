@@ -1,0 +1,5 @@
+"""What Django's admin finds when it looks for lists: those of `staff.lists`."""
+
+from __future__ import annotations
+
+from staff.lists import staff  # noqa: F401 (importing registers)

@@ -1,0 +1,27 @@
+"""The one way into the audit log. Synchronous database code, part of the caller's transaction."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from staff.actors import Actor
+from staff.models import Entry
+
+log = logging.getLogger(__name__)
+
+
+def record(
+    actor: Actor, action: str, subject: str = "", *, session: str = "", reason: str = "", **detail: Any
+) -> Entry:
+    """Write down that `actor` did `action` to `subject`. `detail` holds no secret; `session` is a slug."""
+    log.info("staff.%s who=%s where=%s subject=%s", action, actor.name, actor.where, subject)
+    return Entry.objects.create(
+        who=actor.name[:150],
+        where=actor.where[:64],
+        action=action,
+        subject=subject[:200],
+        session=session,
+        reason=reason[:500],
+        detail=detail,
+    )

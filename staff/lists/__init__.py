@@ -1,0 +1,1 @@
+"""Django's lists of rows, one module per app whose rows they are."""

@@ -1,0 +1,108 @@
+"""Powers over sessions: end them, give them time, stop their turn."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Model
+from django.urls import reverse
+
+from provisioning.models import Provider, Resource
+from sessions_app import jobs, services
+from sessions_app.database import db
+from sessions_app.models import Session
+from staff.powers.base import Came, Effect, Order, Power, State
+from staff.refusals import Refused
+
+MOST_HOURS = 7 * 24
+
+
+def uuids(keys: Sequence[str]) -> list[UUID]:
+    """Those of the keys that are UUIDs."""
+    found = []
+    for key in keys:
+        try:
+            found.append(UUID(key))
+        except ValueError:
+            continue
+    return found
+
+
+class _OverSessions(Power):
+    """What powers over sessions share: found by id, known by slug."""
+
+    def find(self, keys: Sequence[str]) -> list[Model]:
+        return list(Session.objects.filter(pk__in=uuids(keys)).order_by("-created_at"))
+
+    def slug(self, subject: Model) -> str:
+        return str(subject.slug) if isinstance(subject, Session) else ""
+
+
+class Teardown(_OverSessions):
+    """End sessions and destroy what they own; done with one when its receipt is complete."""
+
+    name = "teardown"
+    title = "End and destroy"
+    warning = "This cannot be undone. What is listed is deleted at its vendor, with everything in it."
+    destroys = True
+
+    def effects(self, subjects: Iterable[Model]) -> dict[str, list[Effect]]:
+        keys = [one.pk for one in subjects]
+        found: dict[str, list[Effect]] = {str(key): [] for key in keys}
+        rows = Resource.objects.filter(session_id__in=keys).exclude(state=Resource.State.GONE).order_by("id")
+        for row in rows:
+            vendor = str(Provider(row.provider).label)
+            found[str(row.session_id)].append(Effect(vendor, row.kind.replace("_", " "), row.name, row.state))
+        return found
+
+    async def act(self, order: Order, key: str) -> Came:  # noqa: ARG002 (the audit log has the order)
+        return await db(_end, UUID(key))
+
+    def followed(self, key: str) -> Came:
+        session = Session.objects.get(pk=key)
+        link = reverse("receipt", args=[session.slug])
+        if session.state == Session.State.CLOSED:
+            return Came(State.DONE, "all gone, proved", link)
+        left = session.resources.exclude(state=Resource.State.GONE)
+        stuck = [row for row in left if row.state == Resource.State.STUCK]
+        words = f"{len(left)} left" + (f", {stuck[0].provider} is stuck and tried hourly" if stuck else "")
+        return Came(State.WORKING, words, link)
+
+
+def _end(session_id: UUID) -> Came:
+    session = Session.objects.get(pk=session_id)
+    link = reverse("receipt", args=[session.slug])
+    if session.state == Session.State.CLOSED:
+        return Came(State.NOTHING, "had ended before", link)
+    services.session_end(session)
+    jobs.converge_soon(session.pk, queue=jobs.DOWN)
+    return Came(State.WORKING, "ending", link)
+
+
+class Extend(_OverSessions):
+    """Give sessions more time, counted from now; credentials are given the same."""
+
+    name = "extend"
+    title = "Give more time"
+
+    def checked(self, options: dict[str, Any]) -> dict[str, Any]:
+        try:
+            hours = float(options.get("hours", ""))
+        except (TypeError, ValueError):
+            raise Refused("Say how many hours.") from None
+        if not 0 < hours <= MOST_HOURS:
+            raise Refused(f"Say a number of hours above 0 and up to {MOST_HOURS}.")
+        return {"hours": hours}
+
+    async def act(self, order: Order, key: str) -> Came:
+        return await db(_extend, UUID(key), float(order.options["hours"]))
+
+
+def _extend(session_id: UUID, hours: float) -> Came:
+    until = services.session_extend(session_id, timedelta(hours=hours))
+    if until is None:
+        return Came(State.NOTHING, "is not open, or lives longer already")
+    return Came(State.DONE, f"lives until {until:%Y-%m-%d %H:%M} UTC")

@@ -1,0 +1,43 @@
+"""The header's sections, each for those who may open it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.http import HttpRequest
+from django.urls import NoReverseMatch, reverse
+
+_SECTIONS = (
+    ("Dashboard", "admin:index", "sessions_app.view_session"),
+    ("Sessions", "admin:sessions_app_session_changelist", "sessions_app.view_session"),
+    ("Resources", "admin:provisioning_resource_changelist", "provisioning.view_resource"),
+    ("Credentials", "admin:provisioning_credential_changelist", "provisioning.view_credential"),
+    ("Repositories", "admin:repositories", "provisioning.view_resource"),
+    ("Orphans", "admin:orphans", "provisioning.view_stray"),
+    ("Vendors", "admin:vendors", "provisioning.view_vendor"),
+    ("Audit log", "admin:staff_entry_changelist", "staff.view_entry"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """One link of the header; `current` where the page that is shown lies below it."""
+
+    title: str
+    url: str
+    current: bool
+
+
+def sections(request: HttpRequest) -> list[Section]:
+    """The sections this person may open, in the header's order."""
+    found = []
+    for title, name, permission in _SECTIONS:
+        if not request.user.has_perm(permission):
+            continue
+        try:
+            url = reverse(name)
+        except NoReverseMatch:  # of a model that has no list
+            continue
+        current = request.path == url if name == "admin:index" else request.path.startswith(url)
+        found.append(Section(title, url, current))
+    return found

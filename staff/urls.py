@@ -1,0 +1,18 @@
+"""Addresses of the console's own pages, below `/admin/`; each is for signed-in staff only."""
+
+from __future__ import annotations
+
+from django.contrib.admin import AdminSite
+from django.urls import URLPattern, path
+
+from staff.pages import orders
+
+
+def console_urls(site: AdminSite) -> list[URLPattern]:
+    """Every page of ours; names are reversed as `admin:<name>`."""
+    pages = {
+        "orders/<slug:power>/": (orders.order, "order"),
+        "undertakings/<uuid:key>/": (orders.undertaking, "undertaking"),
+        "undertakings/<uuid:key>/state": (orders.undertaking_state, "undertaking_state"),
+    }
+    return [path(address, site.admin_view(view), name=name) for address, (view, name) in pages.items()]
