@@ -13,35 +13,41 @@ from datetime import datetime
 from django.db import connection
 
 from provisioning.models import Provider
+from provisioning.providers.registry import PROVIDERS, steps_of
 from staff.counts.spans import Span
 
 # `failed_at` is the moment of `settled_at` where nothing came after the failure; the index `resource_begun` has it all.
-_LEGS = """
-WITH leg AS MATERIALIZED (
-  SELECT session_id, provider, min(created_at) AS begun,
-         bool_and(settled_at IS NOT NULL AND (failed_at IS NULL OR failed_at < settled_at)) AS live,
-         coalesce(bool_or(failed_at = settled_at), false) AS failed,
-         1000 * sum(date_part('epoch', settled_at - started_at)) AS took,
-         min(started_at) AS started, max(settled_at) AS settled
-  FROM provisioning_resource WHERE created_at >= %(since)s GROUP BY session_id, provider
+_LIVE = "settled_at IS NOT NULL AND (failed_at IS NULL OR failed_at < settled_at)"
+_TOOK = "1000 * date_part('epoch', settled_at - started_at)"
+_LEGS = f"""
+WITH leg AS (
+  SELECT provider, created_at AS begun, {_LIVE} AS live, coalesce(failed_at = settled_at, false) AS failed,
+         {_TOOK} AS took
+  FROM provisioning_resource WHERE created_at >= %(since)s AND provider <> ALL(%(composed)s)
+  UNION ALL
+  SELECT provider, min(created_at), bool_and({_LIVE}), coalesce(bool_or(failed_at = settled_at), false), sum({_TOOK})
+  FROM provisioning_resource WHERE created_at >= %(since)s AND provider = ANY(%(composed)s)
+  GROUP BY session_id, provider
 ), step AS (
   SELECT provider, live, failed, took,
          least(floor(date_part('epoch', begun - %(since)s) / %(step)s)::int, %(last)s) AS step
   FROM leg
 ), session AS (
-  SELECT count(*) FILTER (WHERE live) AS live, sum(took) AS took,
-         1000 * date_part('epoch', max(settled) - min(started)) AS whole
-  FROM leg GROUP BY session_id
+  SELECT bool_and({_LIVE}) AS live, sum({_TOOK}) AS took,
+         1000 * date_part('epoch', max(settled_at) - min(started_at)) AS whole
+  FROM provisioning_resource WHERE created_at >= %(since)s GROUP BY session_id
 )
 SELECT provider, step, count(*) FILTER (WHERE live), count(*) FILTER (WHERE failed), count(*),
        percentile_disc(ARRAY[0.5, 0.95]) WITHIN GROUP (ORDER BY took) FILTER (WHERE live)
 FROM step GROUP BY GROUPING SETS ((provider), (provider, step))
 UNION ALL
-SELECT '', NULL, count(*) FILTER (WHERE live = %(all)s), NULL, count(*),
-       ARRAY[percentile_disc(0.5) WITHIN GROUP (ORDER BY whole) FILTER (WHERE live = %(all)s),
-             percentile_disc(0.5) WITHIN GROUP (ORDER BY took) FILTER (WHERE live = %(all)s)]
+SELECT '', NULL, count(*) FILTER (WHERE live), NULL, count(*),
+       ARRAY[percentile_disc(0.5) WITHIN GROUP (ORDER BY whole) FILTER (WHERE live),
+             percentile_disc(0.5) WITHIN GROUP (ORDER BY took) FILTER (WHERE live)]
 FROM session
-"""
+"""  # noqa: S608 (put together from the two expressions above)
+# Providers whose legs are more than one resource. Those of the others are their rows, and need no grouping.
+_COMPOSED = [provider for provider in PROVIDERS if len(list(steps_of(provider))) > 1]
 
 
 @dataclass(slots=True)
@@ -93,7 +99,7 @@ def legs_of(span: Span, since: datetime) -> tuple[Mapping[str, Legs], Together]:
         "since": since,
         "step": span.step.total_seconds(),
         "last": span.steps - 1,
-        "all": len(Provider),
+        "composed": _COMPOSED,
     }
     with connection.cursor() as cursor:
         cursor.execute(_LEGS, told)

@@ -45,10 +45,9 @@ class Live:
 
 def live() -> Live:
     """One query."""
-    counted: dict[str, int] = doing(Session.objects.filter(state=Session.State.OPEN)).aggregate(
-        open=Count("pk"), **{word: Count("pk", filter=Q(doing=word)) for word in (BUILDING, IDLE, ASLEEP)}
-    )
-    return Live(**counted)
+    rows = doing(Session.objects.filter(state=Session.State.OPEN)).order_by().values_list("doing")
+    counted = dict(rows.annotate(count=Count("pk")))
+    return Live(sum(counted.values()), *(counted.get(word, 0) for word in (BUILDING, IDLE, ASLEEP)))
 
 
 @dataclass(frozen=True, slots=True)
