@@ -187,6 +187,7 @@ class Vendor(models.Model):
 
     provider = models.CharField(max_length=10, choices=Provider.choices, primary_key=True)
     paused_until = models.DateTimeField(null=True, blank=True)  # it asked to be left alone until then
+    making_only = models.BooleanField(default=False)  # the pause keeps nobody from deleting there
     pauses = models.PositiveIntegerField(default=0)  # one after another; without a hint from it each is longer
     stumbles = models.PositiveIntegerField(default=0)  # 503s that name no time, one after another
     refusals = models.PositiveIntegerField(default=0)  # of our key, one after another

@@ -38,8 +38,8 @@ async def destroy(row: Resource) -> None:
     found = 0
     there = step.remote and (row.attempt or row.external_id)
     vendor = await database_sync_to_async(standing.of)(row.provider) if there else None
-    if vendor is not None and vendor.paused_for > 0:
-        wait = vendor.paused_for * random.uniform(1.0, 1.5)  # noqa: S311 - those who wait come back one by one
+    if vendor is not None and (pause := vendor.deletes_paused_for) > 0:
+        wait = pause * random.uniform(1.0, 1.5)  # noqa: S311 - those who wait come back one by one
         await to_the_end(database_sync_to_async(endings.put_off)(row, wait))
         return
     try:
