@@ -1,11 +1,12 @@
 """How each vendor treats us just now, in one row that every process reads: asked to wait, refused, stopped by staff.
 
-*Pause*: a vendor that says 429, or 503 with a time, is left alone by everybody until then, or for a few seconds, longer
-each time it says so again before it took a call. A 503 that names no time may be one machine's trouble: only the third
-in a row counts as a throttle. A 429 that names no time and was the answer to a create keeps nobody from deleting: the
-account may be full, and then nothing but deleting ever makes room. *Breaker*: after three refusals of our key in a row nobody asks any more, until one
-probe, let through by compare-and-set after 10 s, then 20 s and so on up to 5 min, gets any answer but that refusal.
-Calls that are already under way when it opens cannot be called back. Nothing is written while nothing is the matter.
+*Pause*: a vendor that says 429, or 503 with a time, is left alone by everybody until then, or for a few seconds,
+longer each time it says so again before it took a call. A 503 that names no time may be one machine's trouble: only
+the third in a row counts as a throttle. A 429 that names no time and was the answer to a create keeps nobody from
+deleting: the account may be full, and then nothing but deleting ever makes room. *Breaker*: after three refusals of
+our key in a row nobody asks any more, until one probe, let through by compare-and-set after 10 s, then 20 s and so on
+up to 5 min, gets any answer but that refusal. Calls that are already under way when it opens cannot be called back.
+Nothing is written while nothing is the matter.
 """
 
 from __future__ import annotations
