@@ -38,9 +38,8 @@ async def destroy(row: Resource) -> None:
     found = 0
     there = step.remote and (row.attempt or row.external_id)
     vendor = await database_sync_to_async(standing.of)(row.provider) if there else None
-    if vendor is not None and (pause := vendor.deletes_paused_for) > 0:
-        wait = pause * random.uniform(1.0, 1.5)  # noqa: S311 - those who wait come back one by one
-        await to_the_end(database_sync_to_async(endings.put_off)(row, wait))
+    if vendor is not None and vendor.deletes_paused_for > 0:
+        await _put_off(row, vendor)
         return
     try:
         if vendor is not None:
@@ -51,6 +50,9 @@ async def destroy(row: Resource) -> None:
         error = caught if isinstance(caught, ProvisioningError) else _silence()
         told = words.explain(error, step, tries=0, seconds=0.0)
         log.warning("delete_unproved session=%s provider=%s %s", row.session.slug, row.provider, error)
+        if isinstance(error, VendorError) and admission.throttles(error):
+            await _put_off(row, await database_sync_to_async(standing.of)(row.provider))
+            return
         at_least = (error.retry_after or 0.0) if isinstance(error, VendorError) else 0.0
         await to_the_end(database_sync_to_async(endings.undeleted)(row, told, at_least=at_least))
     else:
@@ -61,6 +63,12 @@ async def destroy(row: Resource) -> None:
         faults.point(f"{row.provider}.before_gone")
         await to_the_end(database_sync_to_async(endings.gone)(row))
         faults.point(f"{row.provider}.after_gone")
+
+
+async def _put_off(row: Resource, vendor: Standing) -> None:
+    """Leave the vendor alone for as long as it asked of everybody; not being let in counts for nothing."""
+    wait = max(vendor.deletes_paused_for, standing.SHORTEST_PAUSE) * random.uniform(1.0, 1.5)  # noqa: S311 - one by one
+    await to_the_end(database_sync_to_async(endings.put_off)(row, wait))
 
 
 async def revoke(row: Resource) -> None:

@@ -448,6 +448,21 @@ async def test_a_deletion_leaves_a_paused_vendor_alone_and_does_not_count_it_as_
 
 
 @pytest.mark.usefixtures("without_sandbox")
+async def test_a_deletion_that_is_throttled_is_put_off_for_as_long_and_counts_for_nothing(
+    vendor_settings: Any, begin: Any, rows: Any
+) -> None:
+    session = await begin()
+    await services.converge(session.pk)
+    await database_sync_to_async(services.request_teardown)(session)
+    vendor_settings.set_faults([fault("github", "delete_repository", "status:429")])
+    await services.converge(session.pk)
+    row = (await rows(session))["github", "repository"]
+    assert (row.state, row.delete_attempts) == ("deleting", 0)
+    assert row.next_at > timezone.now()
+    assert (await database_sync_to_async(standing.of)("github")).deletes_paused_for > 0
+
+
+@pytest.mark.usefixtures("without_sandbox")
 async def test_what_an_account_that_is_full_has_no_room_to_make_can_still_be_deleted_there(
     vendor_settings: Any, begin: Any, rows: Any, settings: Any
 ) -> None:
