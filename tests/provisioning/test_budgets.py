@@ -458,8 +458,9 @@ async def test_a_deletion_that_is_throttled_is_put_off_for_as_long_and_counts_fo
     await services.converge(session.pk)
     row = (await rows(session))["github", "repository"]
     assert (row.state, row.delete_attempts) == ("deleting", 0)
-    assert row.next_at > timezone.now()
-    assert (await database_sync_to_async(standing.of)("github")).deletes_paused_for > 0
+    vendor = await database_sync_to_async(Vendor.objects.get)(provider="github")
+    assert row.next_at > vendor.paused_until
+    assert not vendor.making_only
 
 
 @pytest.mark.usefixtures("without_sandbox")
