@@ -105,10 +105,10 @@ def _count(shown: list[Standing]) -> None:
         waiting=Count("pk", filter=Q(state="planned")),
         ending=Count("pk", filter=Q(state__in=["deleting", "stuck"])),
     )
-    by_provider = {one["provider"]: one for one in counts.order_by()}
+    by_provider: dict[str, Any] = {one["provider"]: one for one in counts.order_by()}
     for one in shown:
-        found = by_provider.get(one.provider, {})
-        one.moving, one.waiting, one.ending = (found.get(name, 0) for name in ("moving", "waiting", "ending"))
+        found = by_provider.get(one.provider, {"moving": 0, "waiting": 0, "ending": 0})
+        one.moving, one.waiting, one.ending = found["moving"], found["waiting"], found["ending"]
 
 
 def _budgets(shown: list[Standing], now: datetime) -> None:

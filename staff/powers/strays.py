@@ -125,8 +125,8 @@ class Dismiss(_OverStrays):
         return [*super().find(keys), *found, *runs]
 
     def key(self, subject: Model) -> str:
-        prefix = {SweepRun: RUN, Ghost: GHOST}.get(type(subject), "")
-        return f"{prefix}{subject.pk}"
+        prefixes: dict[type[Model], str] = {SweepRun: RUN, Ghost: GHOST}
+        return f"{prefixes.get(type(subject), '')}{subject.pk}"
 
     def label(self, subject: Model) -> str:
         return f"sweep {subject}" if isinstance(subject, SweepRun) else str(subject)
