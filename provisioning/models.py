@@ -194,6 +194,9 @@ class Vendor(models.Model):
     probe_at = models.DateTimeField(null=True, blank=True)  # set while the breaker is open: when a call may find out
     probe_seconds = models.PositiveIntegerField(default=0)  # from the last probe to the next
     stopped = models.BooleanField(default=False)  # by staff: nothing is made there
+    stopped_at = models.DateTimeField(null=True, blank=True)
+    stopped_by = models.CharField(max_length=150, blank=True)
+    stopped_reason = models.CharField(max_length=500, blank=True)
 
     class Meta:
         constraints: ClassVar = [

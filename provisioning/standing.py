@@ -150,6 +150,30 @@ def invite_probe(provider: str) -> None:
     Vendor.objects.filter(provider=provider, probe_at__gt=Now()).update(probe_at=Now())
 
 
+def stop(provider: str, *, by: str, reason: str) -> bool:
+    """Have nothing made there from now on, in any process, on a person's word; False when that is so already.
+
+    What is there stays and can be deleted. A leg whose place in the queue comes fails and says so.
+    """
+    with transaction.atomic():
+        row = _locked(provider)
+        if row.stopped:
+            return False
+        row.stopped, row.stopped_at, row.stopped_by, row.stopped_reason = True, _now(), by[:150], reason[:500]
+        row.save(update_fields=["stopped", "stopped_at", "stopped_by", "stopped_reason"])
+    log.warning("vendor_stopped provider=%s by=%s", provider, by)
+    return True
+
+
+def start(provider: str) -> bool:
+    """Let things be made there again; False when nobody had stopped it."""
+    told = {"stopped": False, "stopped_at": None, "stopped_by": "", "stopped_reason": ""}
+    started = bool(Vendor.objects.filter(provider=provider, stopped=True).update(**told))
+    if started:
+        log.warning("vendor_started provider=%s", provider)
+    return started
+
+
 def _locked(provider: str) -> Vendor:
     Vendor.objects.bulk_create([Vendor(provider=provider)], ignore_conflicts=True)
     return Vendor.objects.select_for_update().get(provider=provider)

@@ -36,6 +36,7 @@ class Fate(StrEnum):
 
     WAIT = "wait"  # it may still be taken up, or was not looked at long enough
     ASK = "ask"
+    LEAVE = "leave"  # staff said so
     DELETE = "delete"
 
 
@@ -77,6 +78,8 @@ def seen_twice(first: datetime, last: datetime) -> bool:
 
 def judge(stray: Stray, intent: Intent | None, *, watched: bool, now: datetime) -> tuple[Fate, str]:
     """What to do about `stray`, and why. `watched`: the ledger was alive around the time it was made."""
+    if stray.dismissed_at is not None:
+        return Fate.LEAVE, "staff leave it alone"
     if stray.made_at is None:
         if stray.approved_at is not None:
             return Fate.DELETE, "approved"

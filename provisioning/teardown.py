@@ -77,12 +77,21 @@ async def revoke(row: Resource) -> None:
     try:
         step.check()
         async with asyncio.timeout(TOTAL):
-            await step.revoke(Made(row.external_id, row.url, row.meta))
+            await _revoke_what_is_there(row, step)
     except (ProvisioningError, TimeoutError) as error:
         log.warning("revoke_unproved session=%s provider=%s %s", row.session.slug, row.provider, error)
         await to_the_end(database_sync_to_async(lapses.unrevoked)(row))
     else:
         await to_the_end(database_sync_to_async(lapses.revoked)(row, words.revoked(step)))
+
+
+async def _revoke_what_is_there(row: Resource, step: Step) -> None:
+    """What its vendor no longer has opens nothing either."""
+    try:
+        await step.revoke(Made(row.external_id, row.url, row.meta))
+    except VendorError as error:
+        if error.outcome is not Outcome.GONE:
+            raise
 
 
 def _silence() -> VendorError:

@@ -40,6 +40,7 @@ class Session(models.Model):
     prompted_at = models.DateTimeField(null=True, blank=True)
     last_active_at = models.DateTimeField(default=timezone.now)
     expires_at = models.DateTimeField(default=_default_expiry)
+    kept_until = models.DateTimeField(null=True, blank=True)  # staff gave it time: not abandoned before then
     ended_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:

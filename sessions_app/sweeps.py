@@ -27,6 +27,7 @@ def close_due() -> list[str]:
     """End what is due by the database's clock. Returns the slugs of the sessions that were ended."""
     now = clock.now()
     abandoned = Q(prompted_at=None, last_active_at__lt=now - timedelta(seconds=settings.MK0R_ABANDONED_TTL))
+    abandoned &= Q(kept_until=None) | Q(kept_until__lt=now)
     due = Session.objects.filter(Q(expires_at__lt=now) | abandoned, state=Session.State.OPEN).order_by("expires_at")
     ended = [session.slug for session in due[:_BATCH] if _end(session)]
     for slug in ended:

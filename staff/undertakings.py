@@ -16,7 +16,7 @@ from django.db import transaction
 from django.utils import timezone
 from procrastinate.contrib.django import app
 
-from provisioning.exceptions import VendorError
+from provisioning.exceptions import NotConfigured, VendorError
 from sessions_app.database import db
 from staff import audit
 from staff.actors import Actor
@@ -32,6 +32,7 @@ MOST = 1000  # things in one order
 AT_ONCE = 6
 _LOOKS = 20  # at what is under way, a second apart, before the job makes room and comes back later
 _SLOWEST = 600.0  # seconds between two visits to an undertaking that does not end
+_BROKE = "mk0r itself failed at this; the log has it under {}"
 State = Errand.State
 
 
@@ -47,9 +48,9 @@ def begin(
     if not actor.may(power.right):
         raise NotAllowed(f"{actor.name} may not do this: it takes the permission staff.{power.right}.")
     reason = reason.strip()
-    if power.needs_reason and not reason:
-        raise Refused("Say why: the reason is kept in the audit log.")
     kept = power.checked(options or {})
+    if power.wants_reason(kept) and not reason:
+        raise Refused("Say why: the reason is kept in the audit log.")
     if len(keys) > MOST:
         raise Refused(f"At most {MOST} at once; {len(keys)} are chosen.")
     subjects = power.find(list(dict.fromkeys(keys)))
@@ -110,12 +111,21 @@ async def _done(power: Power, order: Order, errand: Errand) -> Came:
         return await power.act(order, errand.key)
     except VendorError as error:
         return Came(State.FAILED, f"the vendor did not do it: {error}")
-    except Refused as error:
+    except (Refused, NotConfigured) as error:
         return Came(State.FAILED, str(error))
     except Exception:  # the errand's boundary: one that breaks holds up no other
         reference = secrets.token_hex(3)
         log.exception("staff.errand_broke power=%s key=%s reference=%s", power.name, errand.key, reference)
-        return Came(State.FAILED, f"mk0r itself failed at this; the log has it under {reference}")
+        return Came(State.FAILED, _BROKE.format(reference))
+
+
+def _followed(power: Power, errand: Errand) -> Came:
+    try:
+        return power.followed(errand.key)
+    except Exception:  # the same
+        reference = secrets.token_hex(3)
+        log.exception("staff.errand_broke power=%s key=%s reference=%s", power.name, errand.key, reference)
+        return Came(State.FAILED, _BROKE.format(reference))
 
 
 def _settle(errand: Errand, came: Came) -> None:
@@ -129,7 +139,7 @@ def _follow(undertaking: Undertaking, power: Power) -> bool:
     """Look at what is under way; whether anything still is. Writes down when nothing is any more."""
     under_way = False
     for errand in undertaking.errands.filter(state=State.WORKING):
-        came = power.followed(errand.key)
+        came = _followed(power, errand)
         under_way = under_way or came.state == State.WORKING
         if (came.state, came.words, came.link) != (errand.state, errand.words, errand.link):
             _settle(errand, came)

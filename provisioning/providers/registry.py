@@ -21,6 +21,7 @@ _BY_KIND = {(step.provider, step.kind): step for step in STEPS}
 # The sandbox is more than a resource: it is connected to, put to sleep, and looked at.
 connect_sandbox = e2b.connect
 pause_sandbox = e2b.pause
+prolong_sandbox = e2b.prolong
 allow_database = e2b.allow_database
 preview_answers = e2b.preview_answers
 

@@ -41,6 +41,20 @@ class Effect:
     what: str  # "project", "repository"
     name: str  # by which it is found at the vendor
     state: str = ""
+    exists: bool = True  # False: nothing of it can be at the vendor, so it is not counted there
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One choice in how a power is used, as the page that asks has it filled in."""
+
+    name: str
+    label: str
+    choices: tuple[tuple[str, str], ...] = ()  # value and words of each; without them it is a number
+    least: str = ""
+    most: str = ""
+    step: str = "any"
+    preset: str = ""
 
 
 class Power(ABC):
@@ -49,9 +63,13 @@ class Power(ABC):
     name: ClassVar[str]  # also the permission, staff.<name>
     permission: ClassVar[str] = ""  # where it is another's
     title: ClassVar[str]  # an imperative: "End and destroy"
+    noun: ClassVar[tuple[str, str]] = ("thing", "things")  # one of what it is used on, and several
+    heading: ClassVar[str] = "What this changes"  # over the effects, on the page that asks
+    link_words: ClassVar[str] = "open"  # what `Came.link` leads to
     warning: ClassVar[str] = ""  # what cannot be undone, for the page that asks
     needs_reason: ClassVar[bool] = False
     destroys: ClassVar[bool] = False
+    options: ClassVar[tuple[Option, ...]] = ()
 
     @property
     def right(self) -> str:
@@ -70,6 +88,10 @@ class Power(ABC):
         """How a person reads it in a list."""
         return str(subject)
 
+    def about(self, subject: Model) -> str:  # noqa: ARG002 (few need more)
+        """What helps a person to recognise it beside its label."""
+        return ""
+
     def slug(self, subject: Model) -> str:  # noqa: ARG002 (most have one)
         """Slug of the session it belongs to, for the audit log."""
         return ""
@@ -77,6 +99,14 @@ class Power(ABC):
     def effects(self, subjects: Iterable[Model]) -> dict[str, list[Effect]]:
         """For each key, exactly what the order will change; a constant number of queries."""
         return {self.key(one): [] for one in subjects}
+
+    def wants_reason(self, options: dict[str, Any]) -> bool:  # noqa: ARG002
+        """Whether a reason has to be given for using it so."""
+        return self.needs_reason
+
+    def destroyed(self, subjects: Sequence[Model], effects: dict[str, list[Effect]], options: dict[str, Any]) -> int:  # noqa: ARG002
+        """How many things are destroyed: where they are many, the person types that number to confirm it."""
+        return len(subjects) if self.destroys else 0
 
     def checked(self, options: dict[str, Any]) -> dict[str, Any]:
         """The options as they are kept; raises `Refused` where one is missing or wrong."""
