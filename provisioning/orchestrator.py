@@ -9,7 +9,7 @@ import logging
 from typing import Any, ParamSpec, TypeVar
 from uuid import UUID
 
-from provisioning import endings, lapses, late, leases, ledger, teardown, words
+from provisioning import endings, giving, lapses, late, leases, ledger, rotating, teardown, words
 from provisioning.models import Resource
 from provisioning.providers.registry import step_for
 from provisioning.work import Work, write
@@ -42,6 +42,9 @@ async def _take_to_rest(session_id: UUID, provider: str, works: list[Work]) -> N
             continue
         if row.state == State.READY and await write(lapses.has_lapsed, row):
             await teardown.revoke(row)
+        if row.state == State.READY:
+            await rotating.advance(row)
+            await giving.see_through(row)
         work = Work(row)
         works.append(work)
         await work.settle()

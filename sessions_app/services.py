@@ -17,7 +17,7 @@ from django.db import IntegrityError, connection, transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from provisioning import clock
+from provisioning import clock, rotations
 from provisioning import services as provisioning
 from sessions_app import events, jobs
 from sessions_app.errors import Forbidden, NotFound
@@ -172,6 +172,9 @@ def _put_off(session: Session) -> None:
     now = clock.now()
     waiting = session.resources.filter(next_at__gt=now).exclude(state__in=("failed", "gone"))
     first = waiting.order_by("next_at").values_list("next_at", "place_at").first()
+    turned = rotations.next_at(session.pk)
+    if turned is not None and (first is None or turned < first[0]):
+        first = turned, None
     if first is not None and (due := first[0]) is not None:
         # Early enough to be there when a place in a vendor's queue comes: it is not kept for long.
         seconds = max(0.0, (due - now).total_seconds() - (provisioning.PATIENCE / 3 if first[1] else 0.0))
