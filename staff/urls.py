@@ -5,13 +5,15 @@ from __future__ import annotations
 from django.contrib.admin import AdminSite
 from django.urls import URLPattern, path
 
-from staff.pages import orders
+from staff.pages import orders, repositories
 
 
 def console_urls(site: AdminSite) -> list[URLPattern]:
     """Every page of ours; names are reversed as `admin:<name>`."""
     pages = {
         "orders/<slug:power>/": (orders.order, "order"),
+        "repositories/": (repositories.index, "repositories"),
+        "repositories/<slug:slug>/": (repositories.repository, "repository"),
         "undertakings/<uuid:key>/": (orders.undertaking, "undertaking"),
         "undertakings/<uuid:key>/state": (orders.undertaking_state, "undertaking_state"),
     }
