@@ -24,7 +24,7 @@ class StaffConfig(AppConfig):
         """Connect what is heard from below, and what follows a migration, once per run of it: this app comes after all
         whose rights it hands out.
         """
-        from staff import receivers  # noqa: F401 (importing connects)
+        from staff import receivers, signing  # noqa: F401 (importing connects)
 
         post_migrate.connect(_ensure_groups, sender=self)
 

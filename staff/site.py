@@ -1,12 +1,18 @@
-"""The admin's site as mk0r's console: our pages beside Django's lists, under one header."""
+"""The admin's site as mk0r's console: our pages beside Django's lists, under one header, behind our door."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import update_wrapper
 from typing import Any
 
 from django.contrib.admin import AdminSite
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.urls import URLPattern, URLResolver
+
+# What somebody may open who came in by a one-time password and has not chosen one of their own yet.
+_WITHOUT_PASSWORD = {"password_change", "logout", "jsi18n"}
 
 
 class StaffSite(AdminSite):
@@ -15,6 +21,7 @@ class StaffSite(AdminSite):
     site_header = "mk0r"
     site_title = "mk0r staff"
     index_title = "Dashboard"
+    login_template = "staff/sign_in.html"
 
     def get_urls(self) -> list[URLPattern | URLResolver]:
         """Our pages, then Django's."""
@@ -27,3 +34,29 @@ class StaffSite(AdminSite):
         from staff.sections import sections
 
         return {**super().each_context(request), "sections": sections(request)}
+
+    def admin_view(self, view: Callable[..., Any], cacheable: bool = False) -> Callable[..., Any]:
+        """Every page is for signed-in staff, and for those with a password of their own."""
+        inner = super().admin_view(view, cacheable)
+
+        def chosen_first(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+            if _has_to_choose(request):
+                return redirect("admin:password_change")
+            answer: HttpResponse = inner(request, *args, **kwargs)
+            return answer
+
+        return update_wrapper(chosen_first, inner)
+
+    def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Choose a password of one's own."""
+        from staff.pages import passwords
+
+        request.current_app = self.name  # type: ignore[attr-defined]  # Django's way to say which site it is
+        return passwords.change(request, {**self.each_context(request), **(extra_context or {})})
+
+
+def _has_to_choose(request: HttpRequest) -> bool:
+    from staff.signing import MUST_CHOOSE
+
+    match = request.resolver_match
+    return bool(request.session.get(MUST_CHOOSE)) and (match is None or match.url_name not in _WITHOUT_PASSWORD)

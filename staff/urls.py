@@ -5,12 +5,13 @@ from __future__ import annotations
 from django.contrib.admin import AdminSite
 from django.urls import URLPattern, path
 
-from staff.pages import orders, repositories
+from staff.pages import orders, repositories, reveal
 
 
 def console_urls(site: AdminSite) -> list[URLPattern]:
     """Every page of ours; names are reversed as `admin:<name>`."""
     pages = {
+        "credentials/<uuid:key>/reveal/": (reveal.reveal, "reveal"),
         "orders/<slug:power>/": (orders.order, "order"),
         "repositories/": (repositories.index, "repositories"),
         "repositories/<slug:slug>/": (repositories.repository, "repository"),
