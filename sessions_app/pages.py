@@ -32,7 +32,7 @@ WORDS = {
     "gone": "gone",
     "stuck": "stuck",
 }
-_GLYPHS = {"ready": "ready", "failed": "failed", "unknown": "stuck", "stuck": "stuck", "gone": "gone"}
+GLYPHS = {"ready": "ready", "failed": "failed", "unknown": "stuck", "stuck": "stuck", "gone": "gone"}
 
 
 @cache_once
@@ -105,7 +105,7 @@ def legs(state: dict[str, Any] | None) -> list[dict[str, str]]:
                 "vendor": str(provider.label),
                 "state": leg_state,
                 "word": WORDS.get(leg_state, leg_state),
-                "glyph": _GLYPHS.get(leg_state, "planned"),
+                "glyph": GLYPHS.get(leg_state, "planned"),
                 "where": "local" if leg.get("local", local[provider.value]) else "real",
             }
         )

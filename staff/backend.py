@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib.auth.backends import ModelBackend
-from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import User
 from django.http import HttpRequest
 
@@ -19,11 +18,11 @@ class StaffBackend(ModelBackend):
 
     def authenticate(
         self, request: HttpRequest | None, username: str | None = None, password: str | None = None, **kwargs: Any
-    ) -> AbstractBaseUser | None:
+    ) -> User | None:
         """The account, or None."""
         found = super().authenticate(request, username=username, password=password, **kwargs)
-        mark = accounts.mark_of(found) if isinstance(found, User) else None
-        if not isinstance(found, User) or mark is None:
+        mark = accounts.mark_of(found) if found is not None else None
+        if found is None or mark is None:
             return found
         if mark.used_at is not None or not accounts.use_up(found):
             return None

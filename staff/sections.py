@@ -16,7 +16,6 @@ _SECTIONS = (
     ("Orphans", "admin:orphans", "provisioning.view_stray"),
     ("Vendors", "admin:vendors", "provisioning.view_vendor"),
     ("Audit log", "admin:staff_entry_changelist", "staff.view_entry"),
-    ("Accounts", "admin:auth_user_changelist", "auth.view_user"),
 )
 
 

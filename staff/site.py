@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import update_wrapper
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from django.contrib.admin import AdminSite
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
+from django.template.response import TemplateResponse
 from django.urls import URLPattern, URLResolver
+
+View = TypeVar("View", bound=Callable[..., HttpResponseBase])
 
 # What somebody may open who came in by a one-time password and has not chosen one of their own yet.
 _WITHOUT_PASSWORD = {"password_change", "logout", "jsi18n"}
@@ -21,7 +25,6 @@ class StaffSite(AdminSite):
     site_header = "mk0r"
     site_title = "mk0r staff"
     index_title = "Dashboard"
-    login_template = "staff/sign_in.html"
 
     def get_urls(self) -> list[URLPattern | URLResolver]:
         """Our pages, then Django's."""
@@ -35,24 +38,23 @@ class StaffSite(AdminSite):
 
         return {**super().each_context(request), "sections": sections(request)}
 
-    def admin_view(self, view: Callable[..., Any], cacheable: bool = False) -> Callable[..., Any]:
+    def admin_view(self, view: View, cacheable: bool = False) -> View:
         """Every page is for signed-in staff, and for those with a password of their own."""
         inner = super().admin_view(view, cacheable)
 
-        def chosen_first(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        def chosen_first(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
             if _has_to_choose(request):
                 return redirect("admin:password_change")
-            answer: HttpResponse = inner(request, *args, **kwargs)
-            return answer
+            return inner(request, *args, **kwargs)
 
-        return update_wrapper(chosen_first, inner)
+        return cast("View", update_wrapper(chosen_first, inner))
 
-    def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+    def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
         """Choose a password of one's own."""
         from staff.pages import passwords
 
-        request.current_app = self.name  # type: ignore[attr-defined]  # Django's way to say which site it is
-        return passwords.change(request, {**self.each_context(request), **(extra_context or {})})
+        context = {**self.each_context(request), **(extra_context or {})}
+        return cast("TemplateResponse", passwords.change(request, context))  # or a redirect, as Django's own is
 
 
 def _has_to_choose(request: HttpRequest) -> bool:

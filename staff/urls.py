@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from django.contrib.admin import AdminSite
+from django.http import HttpResponse
 from django.urls import URLPattern, path
 
 from staff.pages import orders, repositories, reveal
@@ -10,7 +13,7 @@ from staff.pages import orders, repositories, reveal
 
 def console_urls(site: AdminSite) -> list[URLPattern]:
     """Every page of ours; names are reversed as `admin:<name>`."""
-    pages = {
+    pages: dict[str, tuple[Callable[..., HttpResponse], str]] = {
         "credentials/<uuid:key>/reveal/": (reveal.reveal, "reveal"),
         "orders/<slug:power>/": (orders.order, "order"),
         "repositories/": (repositories.index, "repositories"),

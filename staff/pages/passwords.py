@@ -16,7 +16,7 @@ from staff import accounts, audit, signing
 from staff.actors import of_request
 
 
-class OwnPassword(PasswordChangeForm):  # type: ignore[type-arg]  # of staff's accounts
+class OwnPassword(PasswordChangeForm):
     """A wrong old password counts as a failed sign-in."""
 
     def __init__(self, user: User, *args: Any, request: HttpRequest, **kwargs: Any) -> None:

@@ -29,7 +29,7 @@ from provisioning.providers.base import Step
 from provisioning.providers.registry import RepositoryFacts, step_for
 from provisioning.words import said
 from sessions_app.models import Version
-from sessions_app.pages import WORDS
+from sessions_app.pages import GLYPHS, WORDS
 from staff.actors import of_request
 from staff.powers import POWERS
 
@@ -46,6 +46,7 @@ class Line:
 
     row: Resource
     word: str  # its state
+    glyph: str
     seen: repositories.Seen | None
     last: Version | None
     commits: int
@@ -111,16 +112,26 @@ def _lines(rows: list[Resource]) -> list[Line]:
     commits = {one["session_id"]: one["commits"] for one in counted}
     return [
         Line(
-            row, word_of(row), repositories.seen(row), last.get(row.session_id), commits.get(row.session_id, 0),
-            giving.taken_by(row) or giving.offered_to(row),
+            row=row,
+            word=word_of(row),
+            glyph=glyph_of(row),
+            seen=repositories.seen(row),
+            last=last.get(row.session_id),
+            commits=commits.get(row.session_id, 0),
+            owner=giving.taken_by(row) or giving.offered_to(row),
         )
         for row in rows
-    ]  # fmt: skip
+    ]
 
 
 def word_of(row: Resource) -> str:
     """The row's state as a person says it."""
     return "given away" if giving.taken_by(row) else WORDS.get(row.state, row.state)
+
+
+def glyph_of(row: Resource) -> str:
+    """The drawing of it."""
+    return GLYPHS.get(row.state, "planned")
 
 
 def _read_all(request: HttpRequest, rows: list[Resource]) -> None:
@@ -186,6 +197,7 @@ def repository(request: HttpRequest, slug: str) -> HttpResponse:
         "title": row.external_id or row.name,
         "row": row,
         "word": word_of(row),
+        "glyph": glyph_of(row),
         "facts": facts,
         "trouble": trouble,
         "asked": row.state == Resource.State.READY,
