@@ -84,6 +84,8 @@ def _effects(row: Resource, names: list[str]) -> list[Effect]:
 def _came(rotation: Rotation) -> Came:
     vendor = str(Provider(rotation.resource.provider).label)
     met = f": {rotation.words}" if rotation.words else ""
+    if rotation.ended_at is None and rotation.resource.state != Resource.State.READY:
+        return Came(State.FAILED, f"not rotated: it is {rotation.resource.state} by now")
     if rotation.state == Rotation.State.ASKED:
         return Came(State.WORKING, f"asking {vendor} for new credentials{met}")
     if rotation.state == Rotation.State.MADE:
