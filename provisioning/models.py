@@ -9,10 +9,22 @@ from django.db import models
 from django.utils import timezone
 
 from provisioning import clock
+from provisioning.rotation_models import Rotation
 from provisioning.secrets import Lapsed, Secret, decrypt, encrypt, fingerprint
 from provisioning.sweep_models import Ghost, Stray, SweepRun
 
-__all__ = ["Alert", "Bucket", "Credential", "Ghost", "Provider", "Resource", "Stray", "SweepRun", "Vendor"]
+__all__ = [
+    "Alert",
+    "Bucket",
+    "Credential",
+    "Ghost",
+    "Provider",
+    "Resource",
+    "Rotation",
+    "Stray",
+    "SweepRun",
+    "Vendor",
+]
 
 
 class Provider(models.TextChoices):
@@ -100,6 +112,7 @@ class Resource(models.Model):
                 condition=models.Q(state__in=["planned", "creating", "unknown", "deleting", "stuck"]),
                 name="resource_unsettled",
             ),
+            models.Index(fields=["state", "-id"], condition=models.Q(provider="github"), name="resource_repositories"),
         ]
 
     def __str__(self) -> str:
@@ -107,7 +120,11 @@ class Resource(models.Model):
 
 
 class Credential(models.Model):
-    """One secret value of a resource, encrypted at rest, bound to its row (I-15, I-16). `name` is its `.env` name."""
+    """One secret value of a resource, encrypted at rest, bound to its row (I-15, I-16). `name` is its `.env` name.
+
+    While a value is being replaced, the one before is kept under its name and `.old`, for as long as somebody may still
+    hold it: it has to be kept out of what is written, and where its vendor takes it still, so do we.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     resource = models.ForeignKey(Resource, on_delete=models.PROTECT, related_name="credentials")

@@ -13,7 +13,7 @@ import time
 
 from channels.db import database_sync_to_async
 
-from provisioning import admission, endings, faults, lapses, ledger, standing, words
+from provisioning import admission, endings, faults, giving, lapses, ledger, rotations, standing, words
 from provisioning.exceptions import ProvisioningError, VendorError
 from provisioning.models import Resource
 from provisioning.outcome import Outcome, Verb, Wire
@@ -33,6 +33,9 @@ _ROUNDS = 3
 async def destroy(row: Resource) -> None:
     """Take a deleting or stuck row to gone if it is due; never raises what a vendor can cause."""
     if not await database_sync_to_async(ledger.is_due)(row):
+        return
+    if giving.offered_to(row):  # it may be somebody else's by now, and is not deleted while it may come to be
+        await giving.see_through(row)
         return
     step = step_for(row.provider, row.kind)
     found = 0
@@ -56,7 +59,8 @@ async def destroy(row: Resource) -> None:
         at_least = (error.retry_after or 0.0) if isinstance(error, VendorError) else 0.0
         await to_the_end(database_sync_to_async(endings.undeleted)(row, told, at_least=at_least))
     else:
-        if not found and await database_sync_to_async(ledger.in_doubt)(row):
+        unsure = not found and await database_sync_to_async(ledger.in_doubt)(row)
+        if unsure or await database_sync_to_async(rotations.in_doubt)(row):
             # Whoever asked for it died before the answer: the vendor may be making it at this moment (I-10).
             await to_the_end(database_sync_to_async(endings.wait_out)(row))
             return
@@ -78,6 +82,8 @@ async def revoke(row: Resource) -> None:
         step.check()
         async with asyncio.timeout(TOTAL):
             await _revoke_what_is_there(row, step)
+            if await database_sync_to_async(rotations.is_open)(row):  # the value before may live as well
+                await step.retire(ledger.order_for(row), "")
     except (ProvisioningError, TimeoutError) as error:
         log.warning("revoke_unproved session=%s provider=%s %s", row.session.slug, row.provider, error)
         await to_the_end(database_sync_to_async(lapses.unrevoked)(row))

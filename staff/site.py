@@ -8,8 +8,10 @@ from django.contrib.admin import AdminSite
 from django.http import HttpRequest
 from django.urls import URLPattern, URLResolver
 
+from staff.door import Door
 
-class StaffSite(AdminSite):
+
+class StaffSite(Door, AdminSite):
     """`admin.site` of this project. Its own pages come before those of the models."""
 
     site_header = "mk0r"

@@ -90,7 +90,7 @@ async def carry_out(undertaking_id: UUID, visits: int) -> None:
     """
     undertaking = await db(Undertaking.objects.get, pk=undertaking_id)
     power = POWERS[undertaking.power]
-    order = Order(undertaking.by_name, undertaking.where, undertaking.reason, undertaking.options)
+    order = Order(undertaking.by_name, undertaking.where, undertaking.reason, undertaking.options, str(undertaking.pk))
     places = asyncio.Semaphore(AT_ONCE)
 
     async def one(errand: Errand) -> None:
