@@ -63,6 +63,11 @@ def reveal(actor: Actor, credential_id: UUID | str, reason: str) -> Secret:
         return _opened(credential)
 
 
+def name_of(credential_id: UUID | str) -> str:
+    """What a credential that exists is called."""
+    return str(Credential.objects.values_list("name", flat=True).get(pk=credential_id))
+
+
 def _held(credential_id: UUID | str) -> Credential:
     """The row, locked, so that what is being revoked is not shown a moment later."""
     rows = Credential.objects.select_related("resource__session").select_for_update(of=("self",), no_key=True)
