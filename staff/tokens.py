@@ -14,7 +14,6 @@ from datetime import timedelta
 
 from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
-from django.db.models import Q
 from django.utils import timezone
 
 from provisioning import clock
@@ -50,8 +49,8 @@ def make(by: Actor, user: User, name: str, *, days: float, may_reveal: bool = Fa
                 user=user, name=name, digest=_digest(text), may_reveal=may_reveal,
                 expires_at=clock.now() + timedelta(days=days),
             )  # fmt: skip
-            told = {"expires_at": made.expires_at.isoformat(), "may_reveal": may_reveal}
-            audit.record(by, "token", str(made), **told)
+            until = made.expires_at.isoformat()
+            audit.record(by, "token", str(made), expires_at=until, may_reveal=may_reveal)
     except IntegrityError:
         raise Refused(f"{user.get_username()} has a live token called {name}: revoke it first.") from None
     return text
@@ -101,8 +100,9 @@ def _lives(token: Token) -> bool:
 
 def _note_use(token: Token, address: str) -> None:
     now = timezone.now()
-    stale = Q(last_used_at=None) | Q(last_used_at__lt=now - _FRESH) | ~Q(last_used_from=address)
-    Token.objects.filter(stale, pk=token.pk).update(last_used_at=now, last_used_from=address)
+    if token.last_used_at and token.last_used_at > now - _FRESH and token.last_used_from == address:
+        return
+    Token.objects.filter(pk=token.pk).update(last_used_at=now, last_used_from=address)
 
 
 def _digest(text: str) -> str:

@@ -35,7 +35,7 @@ class TokenAdmin(ReadOnly):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Token]:
         """A token acts in somebody's name: only they, and superusers, have to do with it."""
         rows: QuerySet[Token] = super().get_queryset(request)
-        return rows if getattr(request.user, "is_superuser", False) else rows.filter(user_id=request.user.pk)
+        return rows if getattr(request.user, "is_superuser", False) else rows.filter(user=request.user)  # type: ignore[misc]
 
     @admin.action(description="Revoke", permissions=["view"])
     def revoke(self, request: HttpRequest, queryset: QuerySet[Token]) -> None:

@@ -196,6 +196,22 @@ def test_what_is_refused_is_told_in_words_and_leaves_no_trace(
     assert not User.objects.exists()
 
 
+def test_on_a_terminal_it_lists_what_is_lost_and_takes_a_yes(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setattr(sys, "stdin", Terminal("y\n"))
+    status, out, err = run("teardown", session.slug, "--wait", "0")
+    assert (status, out) == (1, "")
+    assert f"{session.slug}: Neon project mk0r-{session.slug} ready, GitHub repository" in err
+    assert err.endswith("Nothing was done.\n")
+    assert not Undertaking.objects.exists()
+    monkeypatch.setattr(sys, "stdin", Terminal("yes\n"))
+    status, told = run_json("teardown", session.slug, "--wait", "0")
+    assert (status, told["power"]) == (3, "teardown")
+
+
 @pytest.mark.parametrize("words", [["retry", "d" * 12], ["sweep", "--dry"], ["pause", "neon"]])
 def test_a_power_that_this_installation_lacks_is_named(
     session: Session, monkeypatch: pytest.MonkeyPatch, words: list[str]
