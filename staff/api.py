@@ -19,7 +19,7 @@ from staff import choosing, leaks, revealing, undertakings
 from staff import schemas as s
 from staff.actors import Actor
 from staff.models import Undertaking
-from staff.refusals import NotAllowed
+from staff.refusals import NotAllowed, Refused
 from staff.telling import audit, orders, sessions, vendors
 from staff.token_auth import StaffToken, actor_of
 
@@ -219,10 +219,15 @@ def _lines(entries: list[dict[str, Any]]) -> HttpResponse:
 # --- credentials ------------------------------------------------------------------------------------------------------
 @router.post("/credentials/{key}/reveal", response=_SHOWN, summary="See a credential's value")
 async def reveal(request: HttpRequest, key: UUID, body: s.RevealIn) -> dict[str, Any]:
-    """The value, for a reason that is kept. Only for tokens that were made for it (`--scope reveal`)."""
+    """The value, for a reason that is kept; so is every refusal. Only for tokens made for it (`--scope reveal`)."""
 
     def read() -> dict[str, Any]:
-        value = revealing.reveal(actor_of(request), key, body.reason)
+        actor = actor_of(request)
+        try:
+            value = revealing.reveal(actor, key, body.reason)
+        except Refused as refusal:
+            revealing.refused(actor, key, body.reason, refusal)
+            raise
         return {"name": revealing.name_of(key), "value": value.expose()}
 
     return await db(read)

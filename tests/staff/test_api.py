@@ -129,9 +129,13 @@ def test_each_group_is_let_do_what_it_may_and_nothing_more(
     reveal = f"credentials/{credential.pk}/reveal"
     for each in (viewer, operator):
         assert each.post(reveal, {"reason": "curious"}).status_code == 403
+    asked = Entry.objects.filter(action="reveal_refused")
+    assert [(one.who, one.session, one.reason) for one in asked.order_by("id")] == [
+        (f"{group} (token ci)", SLUG, "curious") for group in ("viewer", "operator")
+    ]
     assert viewer.post("sessions/nobody/teardown").status_code == 403  # and learns nothing of what exists
     assert operator.post("sessions/nobody/teardown").status_code == 404
-    assert Entry.objects.count() == logged
+    assert Entry.objects.count() == logged + 2
     assert not Undertaking.objects.exists()
     assert admin.post(reveal, {"reason": "the visitor lost it"}).json() == {
         "name": "NEON_ROLE_PASSWORD",
