@@ -5,7 +5,8 @@ Each carries the code and the status the API answers with.
 Refused            refused     422  the order is incomplete or cannot be carried out
 ├── NotAllowed     forbidden   403  the one who asks does not have that power
 ├── NotFound       not_found   404  what was named does not exist
-└── NotShown       not_shown   409  a credential's value exists no more, or is given to nobody (`staff.revealing`)
+├── NotShown       not_shown   409  a credential's value exists no more, or is given to nobody (`staff.revealing`)
+└── TooMany        limit       429  too many wrong tokens came from that address
 """
 
 from __future__ import annotations
@@ -39,3 +40,14 @@ class NotShown(Refused):
 
     code = "not_shown"
     status = 409
+
+
+class TooMany(Refused):
+    """Too many wrong tokens came from that address; `retry_after` is in seconds."""
+
+    code = "limit"
+    status = 429
+
+    def __init__(self, message: str, *, retry_after: int) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after

@@ -63,6 +63,21 @@ def reveal(actor: Actor, credential_id: UUID | str, reason: str) -> Secret:
         return _opened(credential)
 
 
+def refused(actor: Actor, credential_id: UUID, reason: str, cause: Refused) -> None:
+    """Write down that a value was asked for and not given; for doors through which strangers to it may ask."""
+    held = Credential.objects.select_related("resource__session").filter(pk=credential_id).first()
+    audit.record(
+        actor, "reveal_refused", str(held or "a credential that does not exist"),
+        session=held.resource.session.slug if held else "", reason=reason.strip(), credential=str(credential_id),
+        cause=str(cause),
+    )  # fmt: skip
+
+
+def name_of(credential_id: UUID | str) -> str:
+    """What a credential that exists is called."""
+    return str(Credential.objects.values_list("name", flat=True).get(pk=credential_id))
+
+
 def _held(credential_id: UUID | str) -> Credential:
     """The row, locked, so that what is being revoked is not shown a moment later."""
     rows = Credential.objects.select_related("resource__session").select_for_update(of=("self",), no_key=True)

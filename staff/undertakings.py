@@ -73,12 +73,17 @@ def begin(
     return made
 
 
+def lock_of(undertaking_id: UUID) -> str:
+    """What the jobs that carry out one undertaking share."""
+    return f"staff.{undertaking_id}"
+
+
 def carry_out_soon(undertaking_id: UUID, *, seconds: float = 0.0, visits: int = 0) -> None:
     """Have a worker go on with it; at most one at a time does."""
     task = app.configure_task(
         CARRY_OUT,
         queue=QUEUE,
-        lock=f"staff.{undertaking_id}",
+        lock=lock_of(undertaking_id),
         schedule_in={"seconds": seconds} if seconds else None,
     )
     task.defer(undertaking_id=str(undertaking_id), visits=visits)
