@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from django.contrib.admin import AdminSite
+from django.http import HttpResponse
 from django.urls import URLPattern, path
 
-from staff.pages import orders
+from staff.pages import orders, session
 
 
 def console_urls(site: AdminSite) -> list[URLPattern]:
     """Every page of ours; names are reversed as `admin:<name>`."""
-    pages = {
+    pages: dict[str, tuple[Callable[..., HttpResponse], str]] = {
         "orders/<slug:power>/": (orders.order, "order"),
+        "sessions/<slug:slug>/": (session.session_page, "session"),
         "undertakings/<uuid:key>/": (orders.undertaking, "undertaking"),
         "undertakings/<uuid:key>/state": (orders.undertaking_state, "undertaking_state"),
     }
