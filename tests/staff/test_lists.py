@@ -150,7 +150,8 @@ def test_sessions_are_narrowed_by_how_they_stand(signed_in: Callable[[str], Clie
     whole, broken, stuck, busy, closed = (new_session() for _ in range(5))
     Resource.objects.filter(session=whole).update(state="ready", external_id="x")
     trouble = {"reason": "quota", "message": "Neon refused."}
-    Resource.objects.filter(session=broken, provider="neon").update(state="failed", error=trouble)
+    failed = {"state": "failed", "error": trouble, "settled_at": timezone.now()}
+    Resource.objects.filter(session=broken, provider="neon").update(**failed)
     Resource.objects.filter(session=stuck, provider="resend", kind="audience").update(state="stuck", error=trouble)
     Turn.objects.create(session=busy, number=1, prompt="x", state="queued")
     Session.objects.filter(pk=busy.pk).update(spent_usd="1.25", prompted_at=timezone.now())
@@ -165,7 +166,7 @@ def test_sessions_are_narrowed_by_how_they_stand(signed_in: Callable[[str], Clie
     resources = address("provisioning_resource")
     for query, found in {
         "reason=quota": 2, "state__exact=stuck": 1, "provider__exact=neon&state__exact=failed": 1,
-        f"session={broken.slug}": 6, "age=hour": 5, "session=no-slug": 0,
+        f"session={broken.slug}": 6, "age=hour": 6, "session=no-slug": 0,
     }.items():  # fmt: skip
         assert viewer.get(f"{resources}?{query}").context["cl"].result_count == found, query
     assert f"mk0r-{stuck.slug}" in viewer.get(resources, {"state__exact": "stuck"}).text
