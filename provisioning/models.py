@@ -107,6 +107,17 @@ class Resource(models.Model):
             ),
         ]
         indexes: ClassVar = [
+            # What staff's lists are read and searched by.
+            models.Index(fields=["state", "id"], name="resource_state_newest"),
+            models.Index(fields=["settled_at"], name="resource_settled"),
+            models.Index(fields=["id"], condition=models.Q(error__isnull=False), name="resource_in_trouble"),
+            models.Index(fields=["name"], opclasses=["varchar_pattern_ops"], name="resource_by_name"),
+            models.Index(
+                fields=["external_id"],
+                opclasses=["varchar_pattern_ops"],
+                condition=~models.Q(external_id=""),
+                name="resource_by_external_id",
+            ),
             models.Index(
                 fields=["state"],
                 condition=models.Q(state__in=["planned", "creating", "unknown", "deleting", "stuck"]),
@@ -141,6 +152,12 @@ class Credential(models.Model):
             models.CheckConstraint(
                 condition=models.Q(revoked_at__isnull=True) | models.Q(ciphertext="", fingerprint=""),
                 name="credential_revoked_is_wiped",  # I-13
+            ),
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=["created_at", "id"], name="credential_newest"),
+            models.Index(
+                fields=["created_at", "id"], condition=models.Q(revoked_at__isnull=True), name="credential_held"
             ),
         ]
 
