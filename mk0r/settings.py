@@ -41,6 +41,7 @@ MK0R_SESSION_TTL = env.int("MK0R_SESSION_TTL", default=24 * 3600)  # seconds
 MK0R_ABANDONED_TTL = env.int("MK0R_ABANDONED_TTL", default=20 * 60)
 MK0R_IDLE_PAUSE = env.int("MK0R_IDLE_PAUSE", default=20 * 60)
 MK0R_BUDGET_USD = env.float("MK0R_BUDGET_USD", default=0.0)  # per session; 0: no cap
+MK0R_DAILY_USD = env.float("MK0R_DAILY_USD", default=0.0)  # on the model, over all sessions; 0: no cap
 MK0R_ALLOW_UNISOLATED = env.bool("MK0R_ALLOW_UNISOLATED", default=False)  # a real model in a plain process
 MK0R_AGENT_RETRIES = env.int("MK0R_AGENT_RETRIES", default=8)  # of a call to the model, with a growing pause between
 MK0R_MODEL_SILENCE = env.float("MK0R_MODEL_SILENCE", default=120)  # seconds until the model's answer has to begin
@@ -160,7 +161,7 @@ ASGI_APPLICATION = "mk0r.asgi.application"
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
-        "DIRS": [BASE_DIR / "templates"],
+        "DIRS": [BASE_DIR / "templates", BASE_DIR / "staff" / "templates"],  # ours before those of Django's admin
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [

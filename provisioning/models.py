@@ -65,6 +65,9 @@ class Resource(models.Model):
     created_at = models.DateTimeField(default=timezone.now)
     started_at = models.DateTimeField(null=True, blank=True)  # when work on it began, or began again by a retry
     settled_at = models.DateTimeField(null=True, blank=True)
+    # Its last failure, kept by a trigger over retries and teardown; the moment of `settled_at` until it settles anew.
+    failed_at = models.DateTimeField(null=True, blank=True)
+    failed_reason = models.CharField(max_length=20, blank=True)  # one of `words.REASONS`
     next_at = models.DateTimeField(null=True, blank=True)  # not before: back-off, or its place in a vendor's queue
     place_at = models.DateTimeField(null=True, blank=True)  # while planned: the place it has been given there
     queued_at = models.DateTimeField(null=True, blank=True)  # since when it has to wait for its vendor
@@ -124,6 +127,18 @@ class Resource(models.Model):
                 name="resource_unsettled",
             ),
             models.Index(fields=["state", "-id"], condition=models.Q(provider="github"), name="resource_repositories"),
+            # What staff's figures of a span of time are counted from, without a look at the rows themselves.
+            models.Index(
+                fields=["created_at"],
+                include=["session", "provider", "started_at", "settled_at", "failed_at"],
+                name="resource_begun",
+            ),
+            models.Index(
+                fields=["failed_at"], condition=models.Q(failed_at__isnull=False), name="resource_failed_once"
+            ),
+            models.Index(
+                fields=["session"], condition=models.Q(provider="e2b", state="ready"), name="resource_sandbox_up"
+            ),
         ]
 
     def __str__(self) -> str:
