@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('provisioning', '0004_sweep'),
+        ('provisioning', '0006_failures_and_figures'),
         ('sessions_app', '0004_staff_lists'),
     ]
 

@@ -4,7 +4,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ("sessions_app", "0003_event_rules"),
+        ("sessions_app", "0004_staff_lists"),
     ]
 
     operations = [

@@ -8,8 +8,8 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('provisioning', '0004_sweep'),
-        ('sessions_app', '0003_event_rules'),
+        ('provisioning', '0008_decisions_of_staff'),
+        ('sessions_app', '0005_session_kept_until'),
     ]
 
     operations = [
