@@ -55,6 +55,6 @@ def _condition(provider: Provider, row: Vendor | None) -> Condition:
         return Condition(provider, "Refuses our key", "bad", "failed", local=local)
     now: datetime | None = getattr(row, "now", None)
     if row is not None and now is not None and row.paused_until is not None and row.paused_until > now:
-        return Condition(provider, "Slow, left alone", "warn", "stuck", until=row.paused_until, local=local)
+        return Condition(provider, "Slow", "warn", "stuck", until=row.paused_until, local=local)
     words = "Answering" if any(step.remote for step in steps) else "Computed here"
     return Condition(provider, words, local=local)

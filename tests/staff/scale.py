@@ -197,23 +197,25 @@ def _resource(
     chance, number = month.chance, month.number("provisioning_resource")
     usual = _USUAL[kind]
     took = timedelta(seconds=chance.lognormvariate(math.log(usual), 0.35)) if usual else timedelta()
-    settled = begun + took
     failed = chance.random() < _FAILS.get(kind, 0.0)
     healed = failed and chance.random() < 0.7
+    began = begun + timedelta(seconds=30 * healed)  # by a retry, where the first try failed
+    settled = began + took
     reason = chance.choice(_REASONS) if failed else ""
     stuck = session == "closing"
     state = {"open": "failed" if failed and not healed else "ready", "closing": "stuck", "closed": "gone"}[session]
     if stuck and kind not in {"project", "api_key"}:
         state = "gone"
     error = {"reason": reason or "busy", "message": f"{provider} is busy and did not delete it. It is tried again."}
+    gone_at = ended if state == "gone" else None
+    failed_at = (begun + timedelta(seconds=2) if healed else settled) if failed else None
     meta: dict[str, Any] = {"paused": asleep, "preview": "https://5173-x.example"} if kind == "sandbox" else {}
     month.add(
         "provisioning_resource",
         number, key, provider, kind, f"mk0r-{slug}", state, 1, "" if failed and not healed else f"{kind}-{number}", "",
-        meta, error if state in {"failed", "stuck"} else None, 6 if state == "stuck" else 0, begun, begun,
-        settled + timedelta(seconds=30 * healed), month.now + timedelta(minutes=40) if state == "stuck" else None,
-        ended if state == "gone" else None, ended if state == "gone" else None, "", "", settled if failed else None,
-        reason,
+        meta, error if state in {"failed", "stuck"} else None, 6 if state == "stuck" else 0, begun, began,
+        settled, month.now + timedelta(minutes=40) if state == "stuck" else None, gone_at, gone_at, "", "",
+        failed_at, reason,
     )  # fmt: skip
     if kind in {"api_key", "project"} and (not failed or healed):
         open_still = state == "ready"

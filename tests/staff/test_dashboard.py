@@ -160,7 +160,7 @@ def test_each_vendor_is_told_as_it_stands(settings: Any) -> None:
         "github": ("No key", False),
         "resend": ("Refuses our key", False),
         "e2b": ("Stopped by staff", False),
-        "neon": ("Slow, left alone", False),
+        "neon": ("Slow", False),
     }
     Vendor.objects.filter(provider="neon").update(paused_until=timezone.now())
     assert vendors.conditions()["neon"].words == "Answering"
