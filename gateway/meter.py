@@ -2,7 +2,8 @@
 
 A call is held at the most it can cost from before it leaves until it is settled. A session below its cap may always
 make one call; more at once only as far as all that is held fits under the cap. So a cap is overrun by one call at
-most, and near it calls run one after the other.
+most, and near it calls run one after the other. The day's cap over all sessions looks at what is settled alone: it is
+overrun by the calls that were under way when it was reached.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import logging
 import time
 from collections import Counter
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from uuid import UUID, uuid4
 
@@ -84,9 +85,14 @@ def hold(call: Call) -> None:
     """Let the call count against its session's cap at the most it can cost.
 
     Raises:
-        OverBudget: the session has spent its budget. Held: what is left of it is held by calls under way.
+        OverBudget: the session has spent its budget, or all sessions together that of the day. Held: what is left of
+            the session's is held by calls under way.
     """
-    cap = Decimal(str(settings.MK0R_BUDGET_USD))
+    cap, daily = Decimal(str(settings.MK0R_BUDGET_USD)), Decimal(str(settings.MK0R_DAILY_USD))
+    if 0 < daily <= spent_since(today()):
+        raise OverBudget(
+            f"mk0r has spent what it may spend in a day on the model: ${daily:.2f}. It goes on at 0:00 UTC."
+        )
     with transaction.atomic():
         session = Session.objects.select_for_update(no_key=True).get(pk=call.session_id)
         holds = ModelHold.objects.filter(session=session)
@@ -102,6 +108,16 @@ def hold(call: Call) -> None:
         if most:
             ModelHold.objects.create(id=call.id, session=session, usd=most)
     call.held = True
+
+
+def today() -> datetime:
+    """When the day began that `MK0R_DAILY_USD` is for. Days are UTC's."""
+    return timezone.now().astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def spent_since(moment: datetime) -> Decimal:
+    """What the calls that began since then have cost, over all sessions; those under way are not among them."""
+    return ModelCall.objects.filter(started_at__gte=moment).aggregate(sum=Sum("cost_usd"))["sum"] or Decimal(0)
 
 
 async def end(call: Call) -> None:

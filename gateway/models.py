@@ -28,6 +28,9 @@ class ModelCall(models.Model):
 
     class Meta:
         ordering: ClassVar = ["id"]
+        indexes: ClassVar = [  # what a day has cost, without a look at the rows themselves
+            models.Index(fields=["started_at"], include=["cost_usd"], name="model_call_started")
+        ]
 
     def __str__(self) -> str:
         return f"{self.model} {self.status} of {self.session_id}"

@@ -14,7 +14,7 @@ from django.db.models import Q, QuerySet
 
 from provisioning import clock
 from provisioning.ledger import changing, fenced
-from provisioning.models import Credential, Resource
+from provisioning.models import Credential, Resource, Rotation
 from provisioning.signals import work_wanted
 
 State = Resource.State
@@ -73,5 +73,9 @@ def unrevoked(row: Resource) -> bool:
 
 
 def wipe(row: Resource) -> None:
-    """Keep no secret of a resource any more: what is revoked leaves no ciphertext behind."""
-    row.credentials.filter(revoked_at=None).update(revoked_at=clock.now(), ciphertext="", fingerprint="")
+    """Keep no secret of a resource any more: what is revoked leaves no ciphertext behind, and is not rotated."""
+    now = clock.now()
+    row.credentials.filter(revoked_at=None).update(revoked_at=now, ciphertext="", fingerprint="")
+    row.rotations.filter(ended_at=None).update(
+        state=Rotation.State.GIVEN_UP, ended_at=now, words="the credentials have come to their end meanwhile"
+    )

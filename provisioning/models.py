@@ -9,10 +9,22 @@ from django.db import models
 from django.utils import timezone
 
 from provisioning import clock
+from provisioning.rotation_models import Rotation
 from provisioning.secrets import Lapsed, Secret, decrypt, encrypt, fingerprint
 from provisioning.sweep_models import Ghost, Stray, SweepRun
 
-__all__ = ["Alert", "Bucket", "Credential", "Ghost", "Provider", "Resource", "Stray", "SweepRun", "Vendor"]
+__all__ = [
+    "Alert",
+    "Bucket",
+    "Credential",
+    "Ghost",
+    "Provider",
+    "Resource",
+    "Rotation",
+    "Stray",
+    "SweepRun",
+    "Vendor",
+]
 
 
 class Provider(models.TextChoices):
@@ -53,6 +65,9 @@ class Resource(models.Model):
     created_at = models.DateTimeField(default=timezone.now)
     started_at = models.DateTimeField(null=True, blank=True)  # when work on it began, or began again by a retry
     settled_at = models.DateTimeField(null=True, blank=True)
+    # Its last failure, kept by a trigger over retries and teardown; the moment of `settled_at` until it settles anew.
+    failed_at = models.DateTimeField(null=True, blank=True)
+    failed_reason = models.CharField(max_length=20, blank=True)  # one of `words.REASONS`
     next_at = models.DateTimeField(null=True, blank=True)  # not before: back-off, or its place in a vendor's queue
     place_at = models.DateTimeField(null=True, blank=True)  # while planned: the place it has been given there
     queued_at = models.DateTimeField(null=True, blank=True)  # since when it has to wait for its vendor
@@ -95,10 +110,34 @@ class Resource(models.Model):
             ),
         ]
         indexes: ClassVar = [
+            # What staff's lists are read and searched by.
+            models.Index(fields=["state", "id"], name="resource_state_newest"),
+            models.Index(fields=["settled_at"], name="resource_settled"),
+            models.Index(fields=["id"], condition=models.Q(error__isnull=False), name="resource_in_trouble"),
+            models.Index(fields=["name"], opclasses=["varchar_pattern_ops"], name="resource_by_name"),
+            models.Index(
+                fields=["external_id"],
+                opclasses=["varchar_pattern_ops"],
+                condition=~models.Q(external_id=""),
+                name="resource_by_external_id",
+            ),
             models.Index(
                 fields=["state"],
                 condition=models.Q(state__in=["planned", "creating", "unknown", "deleting", "stuck"]),
                 name="resource_unsettled",
+            ),
+            models.Index(fields=["state", "-id"], condition=models.Q(provider="github"), name="resource_repositories"),
+            # What staff's figures of a span of time are counted from, without a look at the rows themselves.
+            models.Index(
+                fields=["created_at"],
+                include=["session", "provider", "started_at", "settled_at", "failed_at"],
+                name="resource_begun",
+            ),
+            models.Index(
+                fields=["failed_at"], condition=models.Q(failed_at__isnull=False), name="resource_failed_once"
+            ),
+            models.Index(
+                fields=["session"], condition=models.Q(provider="e2b", state="ready"), name="resource_sandbox_up"
             ),
         ]
 
@@ -107,7 +146,11 @@ class Resource(models.Model):
 
 
 class Credential(models.Model):
-    """One secret value of a resource, encrypted at rest, bound to its row (I-15, I-16). `name` is its `.env` name."""
+    """One secret value of a resource, encrypted at rest, bound to its row (I-15, I-16). `name` is its `.env` name.
+
+    While a value is being replaced, the one before is kept under its name and `.old`, for as long as somebody may still
+    hold it: it has to be kept out of what is written, and where its vendor takes it still, so do we.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     resource = models.ForeignKey(Resource, on_delete=models.PROTECT, related_name="credentials")
@@ -124,6 +167,12 @@ class Credential(models.Model):
             models.CheckConstraint(
                 condition=models.Q(revoked_at__isnull=True) | models.Q(ciphertext="", fingerprint=""),
                 name="credential_revoked_is_wiped",  # I-13
+            ),
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=["created_at", "id"], name="credential_newest"),
+            models.Index(
+                fields=["created_at", "id"], condition=models.Q(revoked_at__isnull=True), name="credential_held"
             ),
         ]
 
@@ -187,6 +236,7 @@ class Vendor(models.Model):
 
     provider = models.CharField(max_length=10, choices=Provider.choices, primary_key=True)
     paused_until = models.DateTimeField(null=True, blank=True)  # it asked to be left alone until then
+    making_only = models.BooleanField(default=False)  # the pause keeps nobody from deleting there
     pauses = models.PositiveIntegerField(default=0)  # one after another; without a hint from it each is longer
     stumbles = models.PositiveIntegerField(default=0)  # 503s that name no time, one after another
     refusals = models.PositiveIntegerField(default=0)  # of our key, one after another

@@ -9,7 +9,7 @@ import logging
 from typing import Any, ParamSpec, TypeVar
 from uuid import UUID
 
-from provisioning import endings, lapses, late, leases, ledger, teardown, words
+from provisioning import endings, giving, lapses, late, leases, ledger, rotating, teardown, words
 from provisioning.models import Resource
 from provisioning.providers.registry import step_for
 from provisioning.work import Work, write
@@ -44,6 +44,9 @@ async def _take_to_rest(session_id: UUID, provider: str, works: list[Work]) -> N
         if row.state in ledger.UNWANTED:
             await teardown.destroy(row)
             continue
+        if row.state == State.READY:
+            await rotating.advance(row)
+            await giving.see_through(row)
         work = Work(row)
         works.append(work)
         await work.settle()

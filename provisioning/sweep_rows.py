@@ -10,6 +10,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Max, Min, Q, QuerySet
 
+from provisioning import giving, rotations
 from provisioning.ledger import IN_FLIGHT
 from provisioning.models import Resource
 from provisioning.names import slug_in
@@ -86,6 +87,7 @@ def intent_of(stray: Stray, listed: frozenset[str]) -> Intent | None:
         until=None if working else max([row.created_at, *moved]),
         ended=row.state == State.GONE,
         holds=row.external_id in listed,
+        given=bool(giving.taken_by(row)),
     )
 
 
@@ -103,8 +105,9 @@ def leg_of(stray: Stray) -> Any:
 
 
 def has_owner(provider: str, kind: str, external_id: str, name: str) -> bool:
-    """Whether a row that is not gone has this thing, or has none yet and its name."""
+    """Whether a row that is not gone has this thing, or has its name and none yet, or one that is being replaced."""
     mine = Q(external_id=external_id) | Q(external_id="", name=name)
+    mine |= Q(name=name, rotations__isnull=False, rotations__ended_at=None)
     return Resource.objects.filter(mine, provider=provider, kind=kind).exclude(state=State.GONE).exists()
 
 
@@ -114,6 +117,7 @@ def compare(step: Step, found: Sequence[Found], now: datetime) -> Compared:
     rows = Resource.objects.filter(provider=step.provider, kind=step.kind).exclude(state=State.GONE)
     held = list(rows.values_list("external_id", "name"))
     ids, names = {external_id for external_id, _ in held}, {name for external_id, name in held if not external_id}
+    names |= rotations.names_under_way(step.provider, step.kind)
     result = Compared(step, frozenset(one.external_id for one in found))
     mine = [one for one in found if one.external_id not in ids and one.name not in names]
     result.owned = len(found) - len(mine)

@@ -18,7 +18,7 @@ from django.db.models import Q, QuerySet, Value
 from django.db.models.functions import Greatest
 from django.utils import timezone
 
-from provisioning import clock
+from provisioning import clock, rotations
 from provisioning import services as provisioning
 from sessions_app import events, jobs
 from sessions_app.errors import Forbidden, NotFound
@@ -176,9 +176,13 @@ def _put_off(session: Session) -> None:
     now = clock.now()
     waiting = session.resources.filter(next_at__gt=now).exclude(state="gone")
     first = waiting.order_by("next_at").values_list("next_at", "place_at").first()
-    if first is not None and (due := first[0]) is not None:
+    due, place_at = first or (None, None)
+    turned = rotations.next_at(session.pk)
+    if turned is not None and (due is None or turned < due):
+        due, place_at = turned, None
+    if due is not None:
         # Early enough to be there when a place in a vendor's queue comes: it is not kept for long.
-        seconds = max(0.0, (due - now).total_seconds() - (provisioning.PATIENCE / 3 if first[1] else 0.0))
+        seconds = max(0.0, (due - now).total_seconds() - (provisioning.PATIENCE / 3 if place_at else 0.0))
         queue = jobs.UP if session.state == Session.State.OPEN else jobs.DOWN
         jobs.converge_soon(session.pk, seconds=seconds, queue=queue)
 

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.db.models import Q
 from django.utils import timezone
 
-from provisioning import clock
+from provisioning import clock, rotations
 from provisioning.models import Resource
 from sessions_app import jobs
 from sessions_app.models import Session
@@ -58,7 +58,7 @@ def forgotten_resume() -> int:
     # A session all of whose resources are gone has only to be closed.
     bare = Session.objects.filter(state=Session.State.CLOSING).exclude(resources__state__in=_ALIVE)
     found = [*late.values_list("pk", flat=True)[:_BATCH], *bare.values_list("pk", flat=True)[:_BATCH]]
-    forgotten = jobs.without_job(found)
+    forgotten = jobs.without_job([*found, *rotations.unfinished(_BATCH)])
     for session_id in forgotten:
         log.warning("session.taken_up session=%s", session_id)
         jobs.converge_soon(session_id)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
@@ -41,3 +43,13 @@ def sections(request: HttpRequest) -> list[Section]:
         current = request.path == url if name == "admin:index" else request.path.startswith(url)
         found.append(Section(title, url, current))
     return found
+
+
+def others(apps: Iterable[Mapping[str, Any]], shown: Iterable[Section]) -> list[Section]:
+    """The lists this person may open that are no section of their own, by name. `apps` is Django's list of its apps."""
+    taken = {section.url for section in shown}
+    models = [model for app in apps for model in app["models"] if model["admin_url"]]
+    found = [
+        Section(str(one["name"]), one["admin_url"], current=False) for one in models if one["admin_url"] not in taken
+    ]
+    return sorted(found, key=lambda section: section.title)

@@ -6,15 +6,19 @@ from typing import Any
 
 from django.contrib.admin import AdminSite
 from django.http import HttpRequest
+from django.template.response import TemplateResponse
 from django.urls import URLPattern, URLResolver
 
+from staff.door import Door
 
-class StaffSite(AdminSite):
+
+class StaffSite(Door, AdminSite):
     """`admin.site` of this project. Its own pages come before those of the models."""
 
     site_header = "mk0r"
     site_title = "mk0r staff"
     index_title = "Dashboard"
+    enable_nav_sidebar = False
 
     def get_urls(self) -> list[URLPattern | URLResolver]:
         """Our pages, then Django's."""
@@ -22,8 +26,23 @@ class StaffSite(AdminSite):
 
         return [*console_urls(self), *super().get_urls()]
 
-    def each_context(self, request: HttpRequest) -> dict[str, Any]:
-        """What every page has: the sections of the header that this person may open."""
-        from staff.sections import sections
+    def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:  # noqa: ARG002
+        """The dashboard, in place of the list of all models."""
+        from staff.pages.dashboard import dashboard
 
-        return {**super().each_context(request), "sections": sections(request)}
+        request.current_app = self.name  # as Django's own index does
+        return dashboard(request, self)
+
+    def each_context(self, request: HttpRequest) -> dict[str, Any]:
+        """What every page has: the sections of the header and the other lists this person may open, and the vendors
+        that are not well.
+        """
+        from staff.counts import vendors
+        from staff.sections import others, sections
+
+        context = super().each_context(request)
+        found = sections(request)
+        unwell = []
+        if request.user.has_perm("provisioning.view_vendor"):
+            unwell = [one for one in vendors.conditions().values() if not one.well]
+        return {**context, "sections": found, "lists": others(context["available_apps"], found), "unwell": unwell}

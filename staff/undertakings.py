@@ -73,12 +73,17 @@ def begin(
     return made
 
 
+def lock_of(undertaking_id: UUID) -> str:
+    """What the jobs that carry out one undertaking share."""
+    return f"staff.{undertaking_id}"
+
+
 def carry_out_soon(undertaking_id: UUID, *, seconds: float = 0.0, visits: int = 0) -> None:
     """Have a worker go on with it; at most one at a time does."""
     task = app.configure_task(
         CARRY_OUT,
         queue=QUEUE,
-        lock=f"staff.{undertaking_id}",
+        lock=lock_of(undertaking_id),
         schedule_in={"seconds": seconds} if seconds else None,
     )
     task.defer(undertaking_id=str(undertaking_id), visits=visits)
@@ -90,7 +95,7 @@ async def carry_out(undertaking_id: UUID, visits: int) -> None:
     """
     undertaking = await db(Undertaking.objects.get, pk=undertaking_id)
     power = POWERS[undertaking.power]
-    order = Order(undertaking.by_name, undertaking.where, undertaking.reason, undertaking.options)
+    order = Order(undertaking.by_name, undertaking.where, undertaking.reason, undertaking.options, str(undertaking.pk))
     places = asyncio.Semaphore(AT_ONCE)
 
     async def one(errand: Errand) -> None:

@@ -8,7 +8,7 @@ from django.contrib.admin import AdminSite
 from django.http import HttpResponse
 from django.urls import URLPattern, path
 
-from staff.pages import orders, strays, vendors
+from staff.pages import orders, repositories, reveal, session, strays, vendors
 
 
 def console_urls(site: AdminSite) -> list[URLPattern]:
@@ -17,6 +17,10 @@ def console_urls(site: AdminSite) -> list[URLPattern]:
         "orders/<slug:power>/": (orders.order, "order"),
         "orphans/": (strays.orphans, "orphans"),
         "vendors/": (vendors.vendors, "vendors"),
+        "credentials/<uuid:key>/reveal/": (reveal.reveal, "reveal"),
+        "repositories/": (repositories.index, "repositories"),
+        "repositories/<slug:slug>/": (repositories.repository, "repository"),
+        "sessions/<slug:slug>/": (session.session_page, "session"),
         "undertakings/<uuid:key>/": (orders.undertaking, "undertaking"),
         "undertakings/<uuid:key>/state": (orders.undertaking_state, "undertaking_state"),
     }

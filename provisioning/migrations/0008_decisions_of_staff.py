@@ -26,7 +26,7 @@ def _dismissal(model):
 class Migration(migrations.Migration):
 
     dependencies = [
-        ("provisioning", "0004_sweep"),
+        ("provisioning", "0007_staff_lists"),
     ]
 
     operations = [

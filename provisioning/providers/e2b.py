@@ -166,6 +166,7 @@ class Sandbox(Step):
     without: ClassVar[str] = "Without a sandbox nothing can be built or shown; the other services are kept."
     settles_within: ClassVar[float] = 15.0  # it is listed once it has booted
     cost: ClassVar[int] = 1  # what is limited so tightly is creating; every other call has room to spare
+    rotates_not: ClassVar[str] = "E2B gives a sandbox no key of its own. What opens it is mk0r's own key."
 
     @property
     def base_url(self) -> str:

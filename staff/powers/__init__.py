@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from staff.powers.base import Came, Effect, Option, Order, Power
 from staff.powers.legs import Forget, Retry
+from staff.powers.repositories import Archive, Transfer
 from staff.powers.revoking import Revoke
+from staff.powers.rotating import Rotate
 from staff.powers.sessions import Extend, Teardown
 from staff.powers.strays import Adopt, DeleteStray, Dismiss, Repair
 from staff.powers.sweeping import Approve, Sweep
@@ -22,6 +24,9 @@ POWERS: dict[str, Power] = {
         Retry(),
         Forget(),
         Revoke(),
+        Rotate(),
+        Archive(),
+        Transfer(),
         Sweep(),
         Approve(),
         Adopt(),

@@ -22,6 +22,7 @@ class Order:
     where: str
     reason: str = ""
     options: dict[str, Any] = field(default_factory=dict)
+    id: str = ""  # of the undertaking: what is begun once per order knows it by that
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,113 @@
+"""How provisioning went in the sessions begun since a moment: per vendor, step by step of that time, and together.
+
+A leg is one vendor's part of a session, be it one resource or two. It came live, or it failed, or it was still being
+made, also where it has been torn down since; its time is what its resources took, without the wait between them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from django.db import connection
+
+from provisioning.models import Provider
+from staff.counts.spans import Span
+
+# `failed_at` is the moment of `settled_at` where nothing came after the failure; the index `resource_begun` has it all.
+_LEGS = """
+WITH leg AS MATERIALIZED (
+  SELECT session_id, provider, min(created_at) AS begun,
+         bool_and(settled_at IS NOT NULL AND (failed_at IS NULL OR failed_at < settled_at)) AS live,
+         coalesce(bool_or(failed_at = settled_at), false) AS failed,
+         1000 * sum(date_part('epoch', settled_at - started_at)) AS took,
+         min(started_at) AS started, max(settled_at) AS settled
+  FROM provisioning_resource WHERE created_at >= %(since)s GROUP BY session_id, provider
+), step AS (
+  SELECT provider, live, failed, took,
+         least(floor(date_part('epoch', begun - %(since)s) / %(step)s)::int, %(last)s) AS step
+  FROM leg
+), session AS (
+  SELECT count(*) FILTER (WHERE live) AS live, sum(took) AS took,
+         1000 * date_part('epoch', max(settled) - min(started)) AS whole
+  FROM leg GROUP BY session_id
+)
+SELECT provider, step, count(*) FILTER (WHERE live), count(*) FILTER (WHERE failed), count(*),
+       percentile_disc(ARRAY[0.5, 0.95]) WITHIN GROUP (ORDER BY took) FILTER (WHERE live)
+FROM step GROUP BY GROUPING SETS ((provider), (provider, step))
+UNION ALL
+SELECT '', NULL, count(*) FILTER (WHERE live = %(all)s), NULL, count(*),
+       ARRAY[percentile_disc(0.5) WITHIN GROUP (ORDER BY whole) FILTER (WHERE live = %(all)s),
+             percentile_disc(0.5) WITHIN GROUP (ORDER BY took) FILTER (WHERE live = %(all)s)]
+FROM session
+"""
+
+
+@dataclass(slots=True)
+class Legs:
+    """The legs of one vendor. Times are in milliseconds, of those that came live; None where there was none."""
+
+    provider: str
+    steps: int
+    live: int = 0
+    failed: int = 0
+    begun: int = 0
+    p50: float | None = None
+    p95: float | None = None
+    p50s: list[float | None] = field(default_factory=list)
+    p95s: list[float | None] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.p50s, self.p95s = [None] * self.steps, [None] * self.steps
+
+    @property
+    def settled(self) -> int:
+        """How many have come to an end of which one can say what it was."""
+        return self.live + self.failed
+
+    @property
+    def success(self) -> float | None:
+        """Percent of those that came live."""
+        return 100 * self.live / self.settled if self.settled else None
+
+
+@dataclass(frozen=True, slots=True)
+class Together:
+    """The same for whole sessions: how many have all their legs, and the median of their time, beside and in a row."""
+
+    sessions: int
+    whole: int
+    p50: float | None
+    sequence: float | None
+
+    @property
+    def percent(self) -> float | None:
+        """Percent of the sessions that have all their legs."""
+        return 100 * self.whole / self.sessions if self.sessions else None
+
+
+def legs_of(span: Span, since: datetime) -> tuple[Mapping[str, Legs], Together]:
+    """The figures of every vendor, in the order of lists, and those of all together; one query."""
+    told: dict[str, Any] = {
+        "since": since,
+        "step": span.step.total_seconds(),
+        "last": span.steps - 1,
+        "all": len(Provider),
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_LEGS, told)
+        rows = cursor.fetchall()
+    found = {str(provider): Legs(provider, span.steps) for provider in Provider}
+    together = Together(0, 0, None, None)
+    for provider, step, live, failed, begun, times in rows:
+        first, second = times or (None, None)
+        if not provider:
+            together = Together(begun, live, first, second)
+        elif step is None:
+            legs = found[provider]
+            legs.live, legs.failed, legs.begun, legs.p50, legs.p95 = live, failed, begun, first, second
+        else:
+            found[provider].p50s[step], found[provider].p95s[step] = first, second
+    return found, together
