@@ -11,7 +11,6 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import timedelta
 from typing import Any
 
-import httpx
 import psycopg
 import pytest
 import time_machine
@@ -88,11 +87,17 @@ def rows(session: Session) -> dict[tuple[str, str], Resource]:
     return {(row.provider, row.kind): row for row in Resource.objects.filter(session=session)}
 
 
-async def extra(row: Resource, **changes: Any) -> str:
-    """Make a second thing under a row's name, as a create does that succeeds when nobody waits for it; its id."""
-    order = await db(lambda: ledger.order_for(ledger.row(row.pk)))()
-    fields = {name: getattr(order, name) for name in ("slug", "name", "attempt", "intended_at", "expires_at")}
-    return (await step_for(row.provider, row.kind).create(Order(**fields | changes))).external_id
+async def another(row: Resource) -> Made:
+    """Make a second thing under a row's name, as a create does that succeeds when nobody waits for it."""
+    step, order = step_for(row.provider, row.kind), await db(lambda: ledger.order_for(ledger.row(row.pk)))()
+    made = await step.create(order)
+    await step.finish(order, made)
+    return made
+
+
+async def extra(row: Resource) -> str:
+    """The id of such a thing."""
+    return (await another(row)).external_id
 
 
 async def copied(step: Step) -> str:
@@ -189,8 +194,9 @@ async def test_i1_a_stray_is_given_to_the_session_that_lost_its_own_and_that_ver
     before = await rows(session)
     await lost(before[PROJECT])
     await lost(before[AUDIENCE])
-    twins = [await extra(before[PROJECT]) for _ in range(2)]
-    with psycopg.connect(_uri(vendors, twins[1])) as connection:
+    made = [await another(before[PROJECT]) for _ in range(2)]
+    twins = [one.external_id for one in made]
+    with psycopg.connect(made[1].secrets["DATABASE_URL"].expose()) as connection:
         connection.execute("create table kept (note text)")
     await swept(sam)
     found = await stray(twins[1])
@@ -207,12 +213,6 @@ async def test_i1_a_stray_is_given_to_the_session_that_lost_its_own_and_that_ver
     with after(LATEST):
         [(state, words)] = await ordered(sam, "adopt", [(await stray(twins[0])).pk], session)
         assert (state, "has another that is live" in words) == ("failed", True)
-
-
-def _uri(vendors: CloudUnderTest, project: str) -> str:
-    url = f"{vendors.base_url}/neon/api/v2/projects/{project}/connection_uri"
-    params = {"database_name": "neondb", "role_name": "neondb_owner"}
-    return str(httpx.get(url, params=params, headers={"Authorization": f"Bearer {vendors.keys['neon']}"}).json()["uri"])
 
 
 async def test_what_cannot_be_given_to_a_session_is_refused_with_the_reason(

@@ -35,11 +35,16 @@ SOME = ("neon", "project")  # every tenth has one: a database takes longest to m
 FAULT = {"vendor": "github", "operation": "delete_repository", "fault": "status:500", "probability": 0.5}
 
 
+@db
+def _begun() -> list[Session]:
+    ids = [uuid.uuid4() for _ in range(MANY)]
+    return list(Session.objects.bulk_create(Session(id=one, slug=slug_for(one)) for one in ids))
+
+
 @pytest.fixture
 async def sessions_of_many(vendor_settings: CloudUnderTest, transactional_db: None) -> AsyncIterator[list[Session]]:
     """Open sessions that own real things at vendors; the rows are written as a leg leaves them."""
-    made = [Session(id=key, slug=slug_for(key)) for key in (uuid.uuid4() for _ in range(MANY))]
-    await Session.objects.abulk_create(made)
+    made = await _begun()
     places = asyncio.Semaphore(MAKING_AT_ONCE)
 
     async def thing(session: Session, provider: str, kind: str) -> Resource:
