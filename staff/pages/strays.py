@@ -19,7 +19,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 
 from provisioning import strays, sweep_rows
-from provisioning.models import Ghost, Resource, Stray, SweepRun
+from provisioning.models import Ghost, Provider, Resource, Stray, SweepRun
 from provisioning.names import slug_in
 from staff.actors import of_request
 from staff.powers.strays import GHOST, RUN
@@ -78,7 +78,7 @@ def orphans(request: HttpRequest) -> HttpResponse:
         "left_strays": [line for line in lines[:SHOWN] if line.stray.dismissed_at is not None],
         "left_ghosts": [_ghost(one) for one in ghosts[:SHOWN] if one.dismissed_at is not None],
         "more": len(lines) > SHOWN or len(ghosts) > SHOWN,
-        "foreign": [(vendor(name), one.get("foreign_names", []), one.get("foreign", 0)) for name, one in _report(last)],
+        "foreign": _foreign(last),
         "provable": keys,
         "provable_keys": " ".join(keys),
         "run_prefix": RUN,
@@ -91,7 +91,14 @@ def orphans(request: HttpRequest) -> HttpResponse:
 
 
 def _report(run: SweepRun | None) -> list[tuple[str, dict[str, Any]]]:
-    return list(run.report.items()) if run else []
+    """What a run found at each vendor, in the order every list shows them."""
+    return [(name, run.report[name]) for name in Provider.values if name in run.report] if run else []
+
+
+def _foreign(run: SweepRun | None) -> list[tuple[str, list[str], int]]:
+    """Vendor, some of the names and how many there are, where there are any."""
+    found = [(vendor(name), one.get("foreign_names", []), int(one.get("foreign", 0))) for name, one in _report(run)]
+    return [one for one in found if one[2]]
 
 
 def _by_vendor(run: SweepRun | None) -> list[dict[str, Any]]:
