@@ -140,8 +140,7 @@ def choose(page: Page, chosen: list[Session]) -> None:
     page.goto("/admin/sessions_app/session/")
     for session in chosen:
         page.locator(f'input[name="_selected_action"][value="{session.pk}"]').check()
-    page.get_by_label("Action").select_option("order_teardown")
-    page.get_by_role("button", name="Go").click()
+    page.locator('button[name="action"][value="order_teardown"]').click()
     page.get_by_role("heading", name=f"End and destroy: {len(chosen)} sessions").wait_for()
 
 
