@@ -51,7 +51,8 @@ class Option:
 
     name: str
     label: str
-    choices: tuple[tuple[str, str], ...] = ()  # value and words of each; without them it is a number
+    choices: tuple[tuple[str, str], ...] = ()  # value and words of each; without them it is a number, or text
+    text: bool = False
     least: str = ""
     most: str = ""
     step: str = "any"
