@@ -1,8 +1,8 @@
-"""Figures as a person thinks of them: "361 ms", "1 min 04 s", "$0.13", "3 h". The visitor's pages say them the same."""
+"""Figures as a person thinks of them: "361 ms", "1 min 04 s", "$0.13". The visitor's pages say them the same."""
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 
 
@@ -19,20 +19,6 @@ def duration(ms: float) -> str:
         return f"{seconds // 60} min {seconds % 60:02d} s"
     minutes = round(seconds / 60)
     return f"{minutes // 60} h {minutes % 60:02d} min"
-
-
-def span(length: timedelta) -> str:
-    """How long ago, or how much is left, to two digits or so: "2 s", "14 min", "3 h", "5 days"."""
-    seconds = max(0, round(length.total_seconds()))
-    for size, unit, upto in ((1, "s", 90), (60, "min", 90 * 60), (3600, "h", 48 * 3600)):
-        if seconds < upto:
-            return f"{seconds // size} {unit}"
-    return f"{seconds // 86_400:,} days"
-
-
-def age(moment: datetime, now: datetime) -> str:
-    """How long ago that was."""
-    return span(now - moment)
 
 
 def money(usd: Decimal | float) -> str:

@@ -13,6 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.text import capfirst
 
 from staff.actors import of_request
+from staff.listing import LINKED
 from staff.lists.paging import Pages
 from staff.pages import orders
 from staff.powers import POWERS, Power
@@ -25,7 +26,6 @@ class ReadOnly(admin.ModelAdmin):  # type: ignore[type-arg]  # one base for all
     """What the product wrote is history: staff may look at it."""
 
     powers: ClassVar[tuple[str, ...]] = ()  # names of what can be ordered for chosen rows
-    lookups: ClassVar[tuple[str, ...]] = ()  # what links may narrow it by, beside its filters
     newest: ClassVar[tuple[str, ...]] = ("id",)  # the order, newest first; together unique, and an index has them so
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER
@@ -46,12 +46,11 @@ class ReadOnly(admin.ModelAdmin):  # type: ignore[type-arg]  # one base for all
         return False
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
-        """An order for each of `powers` that this member of staff has."""
+        """What the list itself offers, and an order for each of `powers` that this member of staff has."""
         actor = of_request(request)
         known = [POWERS[name] for name in self.powers if name in POWERS]
-        return {
-            f"order_{one.name}": (ordered(one), f"order_{one.name}", one.title) for one in known if actor.may(one.right)
-        }
+        may = [(f"order_{power.name}", power) for power in known if actor.may(power.right)]
+        return {**super().get_actions(request), **{name: (ordered(power), name, power.title) for name, power in may}}
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:  # noqa: ARG002
         """Pages that cost the same however many there are."""
@@ -65,7 +64,7 @@ class ReadOnly(admin.ModelAdmin):  # type: ignore[type-arg]  # one base for all
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:  # noqa: ARG002
         """Only what the list's filters and our own links ask: what is shown nowhere cannot be probed either."""
         asked = {name for one in self.get_list_filter(request) for name in _parameters(one)}
-        return lookup in asked or lookup in self.lookups
+        return lookup in asked or lookup in LINKED.get(self.model, ())
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str

@@ -9,14 +9,14 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from staff import glyphs, moments
-from staff.links import session_address
+from staff.listing import session_page
 from staff.lists.base import ReadOnly
 from staff.lists.search import HELP, of_session
 
 
 def session_link(slug: str) -> SafeString:
     """A slug that leads to the console's page of its session."""
-    return format_html('<a class="mono" href="{}">{}</a>', session_address(slug), slug)
+    return format_html('<a class="mono" href="{}">{}</a>', session_page(slug), slug)
 
 
 class OfSessions(ReadOnly):

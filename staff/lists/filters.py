@@ -78,6 +78,12 @@ class OfSessionByResource(OfSession):
     path = "resource__session__slug"
 
 
+class OfSessionByName(OfSession):
+    """The same for what knows no session but its slug."""
+
+    path = "session"
+
+
 class Reason(Choice):
     """Why a resource failed or is stuck."""
 
@@ -195,7 +201,7 @@ class Answer(Choice):
             {
                 "whole": Q(complete=True),
                 "cut": Q(complete=False, status__gt=0, status__lt=400),
-                "refused": Q(status__gte=400),
-                "none": Q(status=0),
+                "refused": Q(complete=False, status__gte=400),
+                "none": Q(complete=False, status=0),
             }[value]
         )

@@ -18,7 +18,6 @@ class ModelCallAdmin(OfSessions):
 
     list_display = ("began", "its_session", "model", "answer", "input_tokens", "output_tokens", "cost", "took")
     list_filter = (filters.Answer, filters.within("started_at", "age"), filters.OfSession)
-    lookups = ("started_at__gte",)
 
     @admin.display(description="began (UTC)")
     def began(self, call: ModelCall) -> SafeString | str:

@@ -33,9 +33,6 @@ class ResourceAdmin(OfSessions):
     search_help_text = "Name or id at the vendor, from its beginning"
     exclude = ("session", "provider", "kind", "state", "meta", "error")
     readonly_fields = ("its_session", "vendor", "how", "trouble")
-    lookups = (
-        "created_at__gte", "settled_at__isnull", "failed_at__gte", "failed_reason__exact", "meta__paused__iexact",
-    )  # fmt: skip
     powers = ("retry", "forget", "archive", "transfer")
 
     def search(self, queryset: QuerySet[Any], words: str) -> QuerySet[Any]:
@@ -126,7 +123,6 @@ class AlertAdmin(ReadOnly):
 
     list_display = ("subject", "how", "kind", "text", "raised", "told_at", "cleared_at")
     list_filter = (filters.Open, filters.within("raised_at", "age"))
-    lookups = ("kind__exact", "subject__exact", "cleared_at__isnull")
     search_help_text = "Kind or subject, from its beginning"
 
     def search(self, queryset: QuerySet[Any], words: str) -> QuerySet[Any]:
@@ -158,7 +154,6 @@ class StrayAdmin(ReadOnly):
 
     list_display = ("name", "provider", "kind", "made_at", "sightings", "last_seen", "why", "cleared_at", "deleted_at")
     list_filter = (("deleted_at", admin.EmptyFieldListFilter), ("cleared_at", admin.EmptyFieldListFilter))
-    lookups = ("provider__exact", "kind__exact", "deleted_at__isnull", "deleted_at__gte", "cleared_at__isnull")
     search_help_text = "Name or id at the vendor, from its beginning"
 
     def search(self, queryset: QuerySet[Any], words: str) -> QuerySet[Any]:

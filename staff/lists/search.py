@@ -19,6 +19,7 @@ _NAMED = re.compile(r"mk0r-([a-z0-9]{1,12})", re.IGNORECASE)
 _SLUG = re.compile(r"[a-z0-9]{1,12}\Z")
 _ADDRESS = re.compile(r"/(?:s|sessions)/([a-z0-9]{12})\b")
 _COMMIT = re.compile(r"[0-9a-f]{7,64}\Z")
+_SHORTEST_ID = 4  # characters; fewer begin too many ids to tell anything
 _WORD = re.compile(r"\w+")
 
 
@@ -41,7 +42,7 @@ def sessions(queryset: QuerySet[Any], words: str) -> QuerySet[Any]:
 
     Each way is a query of its own that its index answers; an OR of them would read every session.
     """
-    ways = _owners(words)
+    ways = _owners(words) if len(words) >= _SHORTEST_ID else Session.objects.none().order_by().values_list("pk")
     if slug := slug_of(words):
         ways = ways.union(Session.objects.filter(slug__startswith=slug).order_by().values_list("pk"))
     if asked := _asked(words):

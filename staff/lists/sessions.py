@@ -17,7 +17,7 @@ from django.utils.safestring import SafeString
 from provisioning.models import Provider
 from sessions_app.models import Event, Session, Turn, Version
 from staff import glance, glyphs, moments, phrases
-from staff.links import session_address
+from staff.listing import session_page
 from staff.lists import filters, search
 from staff.lists.base import ReadOnly
 from staff.lists.columns import OfSessions
@@ -50,7 +50,6 @@ class SessionAdmin(ReadOnly):
         filters.Spend,
     )
     search_help_text = "Slug, words of the title, or the name or id of something at a vendor"
-    lookups = ("created_at__gte",)
     powers = ("teardown", "extend")
     posthog, github, resend, e2b, neon = (
         _leg(place, str(provider.label)) for place, provider in enumerate(Provider)
@@ -68,7 +67,7 @@ class SessionAdmin(ReadOnly):
 
     def address_of(self, row: Any) -> str:
         """The console's page of the session."""
-        return session_address(row.slug)
+        return session_page(row.slug)
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None  # noqa: ARG002
@@ -79,7 +78,7 @@ class SessionAdmin(ReadOnly):
         session = self.get_object(request, object_id)
         if session is None:
             raise Http404(object_id)
-        return redirect(session_address(session.slug))
+        return redirect(session_page(session.slug))
 
     @admin.display(description="state")
     def how(self, session: Any) -> SafeString:
@@ -147,7 +146,6 @@ class TurnAdmin(OfSessions):
     list_display = ("number", "its_session", "how", "took", "cost", "age")
     list_display_links = ("number",)
     list_filter = ("state", filters.within("created_at", "age"), filters.OfSession)
-    lookups = ("state__in",)
     powers = ("end_turn",)
     fields = (
         "its_session", "number", "how", "prompt", "summary", "cost", "took", "created_at", "started_at", "finished_at",

@@ -7,9 +7,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django.db.models import Model
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 
 from provisioning.models import Credential, Provider, Resource
+from provisioning.providers.base import Rotates
 from provisioning.providers.registry import step_for
 from sessions_app.models import Session
 from staff import phrases
@@ -30,6 +31,7 @@ class Owned:
     url: str
     took: str
     trouble: str
+    page: str  # of the console, where there is one of its own
     acts: list[tuple[Power, str]]
 
 
@@ -56,8 +58,8 @@ def credentials(actor: Actor, held: list[Credential]) -> list[Key]:
         Key(
             row=one,
             vendor=str(Provider(one.resource.provider).label),
-            reveal=_reveal(one) if one.revoked_at is None and actor.may("reveal") else "",
-            acts=_acts(actor, one, ["revoke", "rotate"] if one.revoked_at is None else []),
+            reveal=reverse("admin:reveal", args=[one.pk]) if one.revoked_at is None and actor.may("reveal") else "",
+            acts=_acts(actor, one, _of_a_key(one)),
         )
         for one in held
     ]
@@ -94,20 +96,22 @@ def _owned(actor: Actor, session: Session, row: Resource) -> Owned:
         url=_address(row.url) if row.state != State.GONE else "",
         took=phrases.duration(took) if settled else "",
         trouble=str((row.error or {}).get("message", "")),
+        page=reverse("admin:repository", args=[session.slug]) if row.provider == Provider.GITHUB else "",
         acts=_acts(actor, row, wanted),
     )
+
+
+def _of_a_key(credential: Credential) -> list[str]:
+    """What can be done about one: revoked ones are left alone, and some vendors cannot make another."""
+    if credential.revoked_at is not None:
+        return []
+    row = credential.resource
+    return ["revoke"] if step_for(row.provider, row.kind).rotates is Rotates.NOT else ["revoke", "rotate"]
 
 
 def _acts(actor: Actor, subject: Model, names: list[str]) -> list[tuple[Power, str]]:
     powers = [POWERS[name] for name in names if name in POWERS]
     return [(power, power.key(subject)) for power in powers if actor.may(power.right)]
-
-
-def _reveal(credential: Credential) -> str:
-    try:
-        return reverse("admin:reveal", args=[credential.pk])
-    except NoReverseMatch:
-        return ""
 
 
 def _address(url: Any) -> str:

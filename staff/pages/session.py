@@ -24,7 +24,7 @@ from sessions_app.redaction import redact_data, spellings
 from sessions_app.turns import ACTIVE
 from staff import glance
 from staff.actors import Actor, of_request
-from staff.links import list_address
+from staff.listing import listing
 from staff.models import Entry
 from staff.pages import belongings
 from staff.pages.timeline import timeline
@@ -132,10 +132,15 @@ def _took(turn: Turn) -> float | None:
 
 def _lists(session: Session) -> dict[str, str]:
     """Where all rows of a kind are, which the page shows the newest of."""
-    named = {"resources": Resource, "events": Event, "turns": Turn, "versions": Version, "credentials": Credential}
-    return {name: list_address(model, session=session.slug) for name, model in named.items()} | {
-        "entries": list_address(Entry, q=session.slug)
+    named: dict[str, type[Model]] = {
+        "resources": Resource,
+        "credentials": Credential,
+        "turns": Turn,
+        "versions": Version,
+        "events": Event,
+        "entries": Entry,
     }
+    return {name: listing(model, session=session.slug) for name, model in named.items()}
 
 
 def _number(text: str) -> int | None:
