@@ -28,8 +28,10 @@ class ModelCall(models.Model):
 
     class Meta:
         ordering: ClassVar = ["id"]
-        indexes: ClassVar = [  # what a day has cost, without a look at the rows themselves
-            models.Index(fields=["started_at"], include=["cost_usd"], name="model_call_started")
+        indexes: ClassVar = [
+            models.Index(fields=["id"], condition=models.Q(complete=False), name="model_call_not_whole"),
+            # What a day has cost, without a look at the rows themselves.
+            models.Index(fields=["started_at"], include=["cost_usd"], name="model_call_started"),
         ]
 
     def __str__(self) -> str:

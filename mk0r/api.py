@@ -17,6 +17,8 @@ from ninja.errors import HttpError, ValidationError
 from mk0r import health
 from sessions_app.api import router as sessions_router
 from sessions_app.errors import Refused
+from staff import refusals as staff_refusals
+from staff.api import router as staff_router
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +42,7 @@ api = _Api(
 )
 api.add_router("/sessions", sessions_router)
 api.add_router("/health", health.router)
+api.add_router("/staff", staff_router)
 
 _CODES = {400: "bad_request", 401: "unauthorized", 403: "forbidden", 404: "not_found", 405: "method_not_allowed"}
 
@@ -51,6 +54,14 @@ def _answer(request: HttpRequest, status: int, code: str, message: str, **detail
 @api.exception_handler(Refused)
 def _refused(request: HttpRequest, refusal: Refused) -> HttpResponse:
     return _answer(request, refusal.status, refusal.code, str(refusal), **refusal.details())
+
+
+@api.exception_handler(staff_refusals.Refused)
+def _refused_to_staff(request: HttpRequest, refusal: staff_refusals.Refused) -> HttpResponse:
+    answer = _answer(request, refusal.status, refusal.code, str(refusal))
+    if isinstance(refusal, staff_refusals.TooMany):
+        answer["Retry-After"] = str(refusal.retry_after)
+    return answer
 
 
 def _place(location: Sequence[Any]) -> str:
@@ -70,7 +81,10 @@ def _invalid(request: HttpRequest, error: ValidationError) -> HttpResponse:
 
 @api.exception_handler(HttpError)
 def _http_error(request: HttpRequest, error: HttpError) -> HttpResponse:
-    return _answer(request, error.status_code, _CODES.get(error.status_code, "error"), str(error))
+    answer = _answer(request, error.status_code, _CODES.get(error.status_code, "error"), str(error))
+    if error.status_code == 401:
+        answer["WWW-Authenticate"] = "Bearer"
+    return answer
 
 
 @api.exception_handler(Http404)

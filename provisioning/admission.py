@@ -14,7 +14,7 @@ from django.conf import settings
 from provisioning import budgets, standing
 from provisioning.exceptions import NotAdmitted, VendorError
 from provisioning.models import Resource
-from provisioning.outcome import Hint, Outcome, Wire
+from provisioning.outcome import Hint, Outcome, Verb, Wire
 from provisioning.providers.base import Step
 from provisioning.standing import Standing
 
@@ -71,7 +71,8 @@ def heard(step: Step, before: Standing | None, error: VendorError | None) -> Sta
     """
     answered = error is None or (error.wire is Wire.REPLIED and error.status not in {0, 401, 403, 503})
     if error is not None and throttles(error):
-        standing.pause(step, error.retry_after)
+        full = error.verb is Verb.CREATE and error.status == 429 and error.retry_after is None
+        standing.pause(step, error.retry_after, making_only=full)
     elif error is not None and stumbles(error):
         standing.stumbled(step)
     if error is not None and error.outcome is Outcome.CONFIG:

@@ -94,6 +94,30 @@ def reserve(step: Step, rates: tuple[Rate, ...], *, not_before: datetime | None 
         _open_buckets(step.provider, rates, at)
 
 
+@dataclass(frozen=True, slots=True)
+class Booked:
+    """How much of one rate is booked: its share of what may come at once, and seconds until the next free place."""
+
+    rate: Rate
+    share: float
+    wait: float
+
+
+def booked_until() -> dict[tuple[str, int], datetime]:
+    """Until when each vendor's windows are booked, by provider and seconds; one read for all."""
+    return {(one.provider, one.seconds): one.booked_until for one in Bucket.objects.all()}
+
+
+def booked(step: Step, until: dict[tuple[str, int], datetime], at: datetime) -> list[Booked]:
+    """What is booked of a vendor's budget at that moment by the database's clock, rate by rate; books nothing."""
+    found = []
+    for rate in rates_of(step):
+        pace, early = _cell(rate, step.cost)
+        ahead = max(0.0, (until.get((step.provider, rate.seconds), at) - at).total_seconds())
+        found.append(Booked(rate, min(1.0, ahead / (pace + early)), max(0.0, ahead - early)))
+    return found
+
+
 def pick_up_slowly(step: Step, rates: tuple[Rate, ...], since: datetime) -> None:
     """Let nobody come early once a pause ends at `since`: one after the other, not the crowd that waited."""
     _open_buckets(step.provider, rates, since)

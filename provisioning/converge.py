@@ -18,7 +18,7 @@ from uuid import UUID
 from channels.db import database_sync_to_async
 from django.db import InterfaceError, OperationalError
 
-from provisioning import delivery, lapses, ledger, orchestrator, work
+from provisioning import delivery, giving, lapses, ledger, orchestrator, rotations, work
 from provisioning.models import Resource
 from provisioning.providers.registry import PROVIDERS
 
@@ -167,9 +167,11 @@ def _look(session_id: UUID) -> _Level:
     for row in Resource.objects.filter(session_id=session_id).order_by("id"):
         rows[row.provider].append(row)
     sandbox = next((row for row in rows["e2b"] if row.state == State.READY), None)
-    lapsed = set(lapses.lapsed(session_id).values_list("resource__provider", flat=True))
+    asked = set(lapses.lapsed(session_id).values_list("resource__provider", flat=True))
+    asked |= {one.resource.provider for one in rotations.due(session_id)}
+    asked |= {provider for provider, its in rows.items() if any(map(giving.is_due, its))}
     return _Level(
-        unsettled=[provider for provider, its in rows.items() if provider in lapsed or ledger.needs_work(its)],
+        unsettled=[provider for provider, its in rows.items() if provider in asked or ledger.needs_work(its)],
         queued={provider: wait for provider, its in rows.items() if (wait := ledger.queued_for(its)) > 0},
         sandbox_ready=sandbox is not None,
         awaiting_preview=sandbox.external_id if sandbox and "answered" not in sandbox.meta else "",

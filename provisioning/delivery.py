@@ -125,6 +125,8 @@ def _env_delivered(row: Resource, digest: str, names: list[str], database: str) 
         if current is None or current.external_id != row.external_id or current.state != State.READY:
             return
         current.meta = {**current.meta, "env": digest, "egress": database}
+        if current.meta.get("paused"):  # to be written to, it was woken
+            current.meta["paused"] = False
         current.save(update_fields=["meta"])
         env_written.send(Resource, session_id=row.session_id, names=names)
 

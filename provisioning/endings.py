@@ -37,9 +37,9 @@ def gone(row: Resource) -> bool:
     return True
 
 
-def forget(row: Resource, *, reason: str, by: str) -> bool:
+def forget(row: Resource, *, reason: str, by: str, states: frozenset[State] = UNWANTED) -> bool:
     """deleting or stuck → gone without proof, on a person's word, which stays on the row. False when it moved on."""
-    with fenced(row, None, UNWANTED) as current:
+    with fenced(row, None, states) as current:
         if current is None:
             return False
         current.state, current.error, current.next_at = State.GONE, None, None

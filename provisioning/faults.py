@@ -37,6 +37,8 @@ CREATE_POINTS = (
     "after_ready",
 )
 DELETE_POINTS = ("before_delete", "after_delete", "before_gone", "after_gone")
+# Where the replacing of a credential can be cut; after `after_rotate` the vendor has done it and nobody knows.
+ROTATE_POINTS = ("before_rotate", "after_rotate", "after_rotated", "before_retire", "after_retire")
 SWEEP_POINTS = ("after_list", "before_delete", "after_delete")  # whole names: `sweep.after_list`
 # Where a turn can be cut, in the order it passes them.
 TURN_POINTS = (

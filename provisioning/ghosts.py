@@ -11,6 +11,7 @@ import logging
 from datetime import datetime
 
 from provisioning import ledger, sweep_rows, sweep_rules, words
+from provisioning.answers import Answer
 from provisioning.exceptions import VendorError
 from provisioning.models import Resource
 from provisioning.providers.base import Made
@@ -52,13 +53,43 @@ async def _confirmed(row: Resource, compared: sweep_rows.Compared, now: datetime
     return await write(sweep_rows.sight_ghost, row, now)
 
 
-def _fail(row: Resource, ghost: Ghost) -> None:
-    """ready → failed, unless the row has moved on meanwhile."""
+async def repair_one(ghost_id: int) -> Answer:
+    """Repair one now, on a person's word: its vendor is asked once more, and only what is gone counts as gone.
+
+    Raises:
+        NotConfigured, VendorError: nobody can say.
+    """
+    ghost = await write(_ghost, ghost_id)
+    row = ghost.resource if ghost is not None else None
+    if ghost is None or row is None:
+        return Answer.nothing("is no ghost any more: it was repaired, or its thing is there")
+    if row.state != Resource.State.READY or row.external_id != ghost.external_id:
+        await write(sweep_rows.lay, ghost)
+        return Answer.nothing("its row has moved on by itself")
+    step = step_for(row.provider, row.kind)
+    step.check()
+    if await step.exists(Made(row.external_id, row.url, row.meta)):
+        await write(sweep_rows.lay, ghost)
+        return Answer.nothing(f"{step.label} has it after all")
+    if not await write(_fail, row, ghost):
+        return Answer.nothing("its row has moved on by itself")
+    again = "a new one is made when its visitor is there" if row.provider == "e2b" else "a retry makes a new one"
+    return Answer.done(f"told to its visitor as lost; {again}")
+
+
+def _ghost(ghost_id: int) -> Ghost | None:
+    return Ghost.objects.select_related("resource__session").filter(pk=ghost_id).first()
+
+
+def _fail(row: Resource, ghost: Ghost) -> bool:
+    """ready → failed; False when the row has moved on meanwhile."""
     step = step_for(row.provider, row.kind)
     told = words.lost(step) if row.provider == "e2b" else words.vanished(step)
-    if ledger.fail(row, told, states=frozenset({Resource.State.READY})):
+    failed = ledger.fail(row, told, states=frozenset({Resource.State.READY}))
+    if failed:
         log.warning(
             "ghost_repaired session=%s provider=%s kind=%s reference=%s",
             row.session.slug, row.provider, row.kind, told["reference"],
         )  # fmt: skip
     sweep_rows.lay(ghost)
+    return failed

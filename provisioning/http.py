@@ -16,7 +16,8 @@ import ssl
 import time
 import uuid
 import weakref
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -113,6 +114,17 @@ async def close_clients() -> None:
     mine = _by_loop.pop(asyncio.get_running_loop(), None)
     for one in (mine.clients if mine else {}).values():
         await one.aclose()
+
+
+@asynccontextmanager
+async def borrowed() -> AsyncIterator[None]:
+    """For work on a loop that may end with it: clients that the body had to open are closed after it."""
+    opened_before = asyncio.get_running_loop() in _by_loop
+    try:
+        yield
+    finally:
+        if not opened_before:
+            await close_clients()
 
 
 async def exchange(

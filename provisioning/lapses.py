@@ -14,20 +14,23 @@ from django.db.models import Q, QuerySet
 
 from provisioning import clock
 from provisioning.ledger import changing, fenced
-from provisioning.models import Credential, Resource
+from provisioning.models import Credential, Resource, Rotation
 from provisioning.signals import work_wanted
 
 State = Resource.State
 
 
+HELD = frozenset({State.READY, State.FAILED})  # at rest, and the vendor may take what it gave out
+
+
 def lapsed(session_id: UUID) -> QuerySet[Credential]:
-    """Credentials of what is ready in a session that goes on, whose lease is over and which the vendor still takes.
+    """Credentials of what is at rest in a session that goes on, whose lease is over and which the vendor still takes.
 
     Those of a session whose own time is up end with it.
     """
     now = clock.now()
     due = Q(resource__next_at=None) | Q(resource__next_at__lte=now)
-    held = Credential.objects.filter(due, resource__session_id=session_id, resource__state=State.READY)
+    held = Credential.objects.filter(due, resource__session_id=session_id, resource__state__in=HELD)
     return held.filter(revoked_at=None, expires_at__lte=now, resource__session__expires_at__gt=now)
 
 
@@ -49,8 +52,8 @@ def lapse(session_id: UUID, provider: str) -> bool:
 
 
 def revoked(row: Resource, error: dict[str, Any]) -> bool:
-    """ready → failed: the vendor takes the row's credentials no more. A retry adopts what is left or makes it anew."""
-    with fenced(row, row.attempt, frozenset({State.READY})) as current:
+    """To failed: the vendor takes the row's credentials no more. A retry adopts what is left or makes it anew."""
+    with fenced(row, row.attempt, HELD) as current:
         if current is None:
             return False
         current.state, current.error, current.settled_at, current.next_at = State.FAILED, error, clock.now(), None
@@ -61,7 +64,7 @@ def revoked(row: Resource, error: dict[str, Any]) -> bool:
 
 def unrevoked(row: Resource) -> bool:
     """A revocation that the vendor did not confirm: the next try is put off by about half a minute."""
-    with fenced(row, row.attempt, frozenset({State.READY})) as current:
+    with fenced(row, row.attempt, HELD) as current:
         if current is None:
             return False
         current.next_at = clock.now() + timedelta(seconds=30 * random.uniform(0.5, 1.5))  # noqa: S311
@@ -70,5 +73,9 @@ def unrevoked(row: Resource) -> bool:
 
 
 def wipe(row: Resource) -> None:
-    """Keep no secret of a resource any more: what is revoked leaves no ciphertext behind."""
-    row.credentials.filter(revoked_at=None).update(revoked_at=clock.now(), ciphertext="", fingerprint="")
+    """Keep no secret of a resource any more: what is revoked leaves no ciphertext behind, and is not rotated."""
+    now = clock.now()
+    row.credentials.filter(revoked_at=None).update(revoked_at=now, ciphertext="", fingerprint="")
+    row.rotations.filter(ended_at=None).update(
+        state=Rotation.State.GIVEN_UP, ended_at=now, words="the credentials have come to their end meanwhile"
+    )

@@ -18,7 +18,7 @@ from provisioning import clock
 from provisioning.chips import fold, sandbox_state, visible
 from provisioning.models import Credential, Resource
 from provisioning.providers.base import Made, Order
-from provisioning.signals import resource_changed, sandbox_changed
+from provisioning.signals import resource_changed, sandbox_changed, work_wanted
 
 State = Resource.State
 IN_FLIGHT = frozenset({State.CREATING, State.UNKNOWN})
@@ -185,15 +185,41 @@ def keep(row: Resource, made: Made) -> bool:
     with fenced(row, row.attempt, IN_FLIGHT | UNWANTED) as current:
         if current is None:
             return False
-        current.external_id, current.url, current.meta = made.external_id, made.url, _lasting(current) | dict(made.meta)
-        current.doubt_until = None
-        current.save(update_fields=["external_id", "url", "meta", "doubt_until"])
-        current.credentials.all().delete()
-        for name, value in made.secrets.items():
-            credential = Credential(resource=current, name=name, expires_at=row.session.expires_at)
-            credential.seal(value)
-            credential.save()
+        _own(current, made)
     return True
+
+
+def give(row: Resource, made: Made, *, name: str) -> bool:
+    """failed and owning nothing → creating under a new attempt, owning `made`, which bears `name`; the leg goes on.
+
+    False when the row moved on, or owns something after all.
+    """
+    with fenced(row, row.attempt, frozenset({State.FAILED})) as current:
+        if current is None or not owns_nothing(current):
+            return False
+        replan_failed(current, _lasting(current))
+        current.state, current.attempt, current.name = State.CREATING, current.attempt + 1, name
+        current.started_at = clock.now()
+        current.save(update_fields=["state", "attempt", "name", "started_at"])
+        _own(current, made)
+        work_wanted.send(Resource, session_id=current.session_id)
+    return True
+
+
+def owns_nothing(row: Resource) -> bool:
+    """Whether a failed row has no thing at its vendor: never had one, or was told that it is lost."""
+    return not row.external_id or (row.error or {}).get("reason") in {"lost", "sandbox_lost"}
+
+
+def _own(current: Resource, made: Made) -> None:
+    current.external_id, current.url, current.meta = made.external_id, made.url, _lasting(current) | dict(made.meta)
+    current.doubt_until = None
+    current.save(update_fields=["external_id", "url", "meta", "doubt_until"])
+    current.credentials.all().delete()
+    for name, value in made.secrets.items():
+        credential = Credential(resource=current, name=name, expires_at=current.session.expires_at)
+        credential.seal(value)
+        credential.save()
 
 
 def _lasting(row: Resource) -> dict[str, Any]:

@@ -9,10 +9,22 @@ from django.db import models
 from django.utils import timezone
 
 from provisioning import clock
+from provisioning.rotation_models import Rotation
 from provisioning.secrets import Lapsed, Secret, decrypt, encrypt, fingerprint
 from provisioning.sweep_models import Ghost, Stray, SweepRun
 
-__all__ = ["Alert", "Bucket", "Credential", "Ghost", "Provider", "Resource", "Stray", "SweepRun", "Vendor"]
+__all__ = [
+    "Alert",
+    "Bucket",
+    "Credential",
+    "Ghost",
+    "Provider",
+    "Resource",
+    "Rotation",
+    "Stray",
+    "SweepRun",
+    "Vendor",
+]
 
 
 class Provider(models.TextChoices):
@@ -98,11 +110,23 @@ class Resource(models.Model):
             ),
         ]
         indexes: ClassVar = [
+            # What staff's lists are read and searched by.
+            models.Index(fields=["state", "id"], name="resource_state_newest"),
+            models.Index(fields=["settled_at"], name="resource_settled"),
+            models.Index(fields=["id"], condition=models.Q(error__isnull=False), name="resource_in_trouble"),
+            models.Index(fields=["name"], opclasses=["varchar_pattern_ops"], name="resource_by_name"),
+            models.Index(
+                fields=["external_id"],
+                opclasses=["varchar_pattern_ops"],
+                condition=~models.Q(external_id=""),
+                name="resource_by_external_id",
+            ),
             models.Index(
                 fields=["state"],
                 condition=models.Q(state__in=["planned", "creating", "unknown", "deleting", "stuck"]),
                 name="resource_unsettled",
             ),
+            models.Index(fields=["state", "-id"], condition=models.Q(provider="github"), name="resource_repositories"),
             # What staff's figures of a span of time are counted from, without a look at the rows themselves.
             models.Index(
                 fields=["created_at"],
@@ -122,7 +146,11 @@ class Resource(models.Model):
 
 
 class Credential(models.Model):
-    """One secret value of a resource, encrypted at rest, bound to its row (I-15, I-16). `name` is its `.env` name."""
+    """One secret value of a resource, encrypted at rest, bound to its row (I-15, I-16). `name` is its `.env` name.
+
+    While a value is being replaced, the one before is kept under its name and `.old`, for as long as somebody may still
+    hold it: it has to be kept out of what is written, and where its vendor takes it still, so do we.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     resource = models.ForeignKey(Resource, on_delete=models.PROTECT, related_name="credentials")
@@ -139,6 +167,12 @@ class Credential(models.Model):
             models.CheckConstraint(
                 condition=models.Q(revoked_at__isnull=True) | models.Q(ciphertext="", fingerprint=""),
                 name="credential_revoked_is_wiped",  # I-13
+            ),
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=["created_at", "id"], name="credential_newest"),
+            models.Index(
+                fields=["created_at", "id"], condition=models.Q(revoked_at__isnull=True), name="credential_held"
             ),
         ]
 
@@ -202,12 +236,16 @@ class Vendor(models.Model):
 
     provider = models.CharField(max_length=10, choices=Provider.choices, primary_key=True)
     paused_until = models.DateTimeField(null=True, blank=True)  # it asked to be left alone until then
+    making_only = models.BooleanField(default=False)  # the pause keeps nobody from deleting there
     pauses = models.PositiveIntegerField(default=0)  # one after another; without a hint from it each is longer
     stumbles = models.PositiveIntegerField(default=0)  # 503s that name no time, one after another
     refusals = models.PositiveIntegerField(default=0)  # of our key, one after another
     probe_at = models.DateTimeField(null=True, blank=True)  # set while the breaker is open: when a call may find out
     probe_seconds = models.PositiveIntegerField(default=0)  # from the last probe to the next
     stopped = models.BooleanField(default=False)  # by staff: nothing is made there
+    stopped_at = models.DateTimeField(null=True, blank=True)
+    stopped_by = models.CharField(max_length=150, blank=True)
+    stopped_reason = models.CharField(max_length=500, blank=True)
 
     class Meta:
         constraints: ClassVar = [

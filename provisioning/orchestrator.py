@@ -9,7 +9,7 @@ import logging
 from typing import Any, ParamSpec, TypeVar
 from uuid import UUID
 
-from provisioning import endings, lapses, late, leases, ledger, teardown, words
+from provisioning import endings, giving, lapses, late, leases, ledger, rotating, teardown, words
 from provisioning.models import Resource
 from provisioning.providers.registry import step_for
 from provisioning.work import Work, write
@@ -34,14 +34,19 @@ async def run_leg(session_id: UUID, provider: str) -> None:
 
 
 async def _take_to_rest(session_id: UUID, provider: str, works: list[Work]) -> None:
-    for row in await write(ledger.rows_of, session_id, provider):
+    rows = await write(ledger.rows_of, session_id, provider)
+    for row in rows:  # first, as a step before it that has failed must not keep a key alive
+        if row.state in lapses.HELD and await write(lapses.has_lapsed, row):
+            await teardown.revoke(row)
+    for row in rows:
         if row.state == State.GONE:  # destroyed by somebody who did not come to the next step
             continue
         if row.state in ledger.UNWANTED:
             await teardown.destroy(row)
             continue
-        if row.state == State.READY and await write(lapses.has_lapsed, row):
-            await teardown.revoke(row)
+        if row.state == State.READY:
+            await rotating.advance(row)
+            await giving.see_through(row)
         work = Work(row)
         works.append(work)
         await work.settle()

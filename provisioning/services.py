@@ -19,7 +19,14 @@ from provisioning.exceptions import NotConfigured, SandboxLost, VendorError
 from provisioning.models import Credential, Resource
 from provisioning.outcome import Outcome, Verb
 from provisioning.providers.base import Made
-from provisioning.providers.registry import PROVIDERS, STEPS, connect_sandbox, pause_sandbox, step_for
+from provisioning.providers.registry import (
+    PROVIDERS,
+    STEPS,
+    connect_sandbox,
+    pause_sandbox,
+    prolong_sandbox,
+    step_for,
+)
 from provisioning.secrets import Secret, Unreadable
 from provisioning.shielding import to_the_end
 
@@ -38,6 +45,7 @@ __all__ = [
     "preview_url",
     "renew",
     "request_teardown",
+    "resources_lock",
     "resources_state",
     "retry",
     "revoke",
@@ -45,6 +53,7 @@ __all__ = [
     "sandbox_note",
     "sandbox_noted",
     "sandbox_pause",
+    "sandbox_prolong",
     "secret_values",
 ]
 
@@ -121,10 +130,15 @@ def revoke(session: Owner, provider: str) -> bool:
 def leases_extend(session_id: UUID, until: datetime) -> None:
     """Let the session's running leases end at `until` where they would end sooner; part of the caller's transaction.
 
-    Call it before the session's own row is locked.
+    Call it once the session itself lives that long, with its resources locked from before that.
     """
     running = Credential.objects.filter(resource__session_id=session_id, revoked_at=None, expires_at__gt=clock.now())
     running.filter(expires_at__lt=until).update(expires_at=until)
+
+
+def resources_lock(session_id: UUID) -> None:
+    """Lock all that a session owns until the caller's transaction ends; before its own row, as everybody does."""
+    list(Resource.objects.select_for_update().filter(session_id=session_id).order_by("id"))
 
 
 def request_teardown(session: Owner) -> None:
@@ -133,7 +147,7 @@ def request_teardown(session: Owner) -> None:
     Call it before the session's own row is locked: the order of locks is resource, then session.
     """
     with transaction.atomic():
-        list(Resource.objects.select_for_update().filter(session_id=session.pk).order_by("id"))
+        resources_lock(session.pk)
         for provider in PROVIDERS:
             with ledger.changing(session.pk, provider) as rows:
                 for row in rows.values():
@@ -256,6 +270,17 @@ async def sandbox_pause(session_id: UUID, note: dict[str, Any] | None = None) ->
         return False
     await to_the_end(database_sync_to_async(_mark_paused)(row, paused=True, note=note))
     return True
+
+
+async def sandbox_prolong(session_id: UUID) -> bool:
+    """Have a running sandbox's vendor keep it for what the session has left, as far as its plan goes.
+
+    False when none runs: one that sleeps gets its time when it wakes.
+    """
+    row = await database_sync_to_async(_sandbox_row)(session_id)
+    if row is None or row.state != State.READY or row.meta.get("paused"):
+        return False
+    return await prolong_sandbox(row.external_id, (row.session.expires_at - timezone.now()).total_seconds())
 
 
 async def _settled_sandbox(session_id: UUID) -> Resource:

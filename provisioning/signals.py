@@ -9,6 +9,9 @@ receiver which writes to the same database commits or rolls back together with t
     env_unwritten      session_id
     sandbox_changed    session_id, state (booting, running, paused, lost, gone)
     preview_ready      session_id, url
+    credential_rotated slug, provider, kind, name, names (of what was replaced), by, where, reason: new values have been
+                       stored, and whoever keeps a log of who did what writes it in the same commit
+    resource_given     slug, provider, kind, name, to, by, where, reason: it belongs to somebody else from now on
     work_wanted        session_id: its rows ask for more than anybody is at work on, so a job has to converge it
 
 `sandbox_fresh` is the exception: it is sent asynchronously, outside any transaction, and awaited, before the preview of
@@ -26,5 +29,7 @@ env_written = Signal()
 env_unwritten = Signal()
 sandbox_changed = Signal()
 preview_ready = Signal()
+credential_rotated = Signal()
+resource_given = Signal()
 work_wanted = Signal()
 sandbox_fresh = Signal()

@@ -1,10 +1,12 @@
 """How each vendor treats us just now, in one row that every process reads: asked to wait, refused, stopped by staff.
 
-*Pause*: a vendor that says 429, or 503 with a time, is left alone by everybody until then, or for a few seconds, longer
-each time it says so again before it took a call. A 503 that names no time may be one machine's trouble: only the third
-in a row counts as a throttle. *Breaker*: after three refusals of our key in a row nobody asks any more, until one
-probe, let through by compare-and-set after 10 s, then 20 s and so on up to 5 min, gets any answer but that refusal.
-Calls that are already under way when it opens cannot be called back. Nothing is written while nothing is the matter.
+*Pause*: a vendor that says 429, or 503 with a time, is left alone by everybody until then, or for a few seconds,
+longer each time it says so again before it took a call. A 503 that names no time may be one machine's trouble: only
+the third in a row counts as a throttle. A 429 that names no time and was the answer to a create keeps nobody from
+deleting: the account may be full, and then nothing but deleting ever makes room. *Breaker*: after three refusals of
+our key in a row nobody asks any more, until one probe, let through by compare-and-set after 10 s, then 20 s and so on
+up to 5 min, gets any answer but that refusal. Calls that are already under way when it opens cannot be called back.
+Nothing is written while nothing is the matter.
 """
 
 from __future__ import annotations
@@ -40,6 +42,7 @@ class Standing:
 
     now: datetime
     paused_until: datetime | None = None  # None as well once it is over
+    making_only: bool = False  # the pause is of making things: the account may be full, and deleting makes room
     refusing: bool = False  # the breaker is open
     probe_due: bool = False
     stopped: bool = False
@@ -55,6 +58,11 @@ class Standing:
         """Seconds the vendor is still to be left alone."""
         return (self.paused_until - self.now).total_seconds() if self.paused_until else 0.0
 
+    @property
+    def deletes_paused_for(self) -> float:
+        """Seconds it is still to be left alone by those who delete."""
+        return 0.0 if self.making_only else self.paused_for
+
 
 def of(provider: str) -> Standing:
     """How the vendor treats us now; one read."""
@@ -65,6 +73,7 @@ def of(provider: str) -> Standing:
     return Standing(
         now=now,
         paused_until=until if until is not None and until > now else None,
+        making_only=row["making_only"],
         refusing=probe_at is not None,
         probe_due=probe_at is not None and probe_at <= now,
         stopped=row["stopped"],
@@ -72,11 +81,15 @@ def of(provider: str) -> Standing:
     )
 
 
-def pause(step: Step, asked: float | None) -> None:
-    """The vendor said "later", perhaps naming seconds: have everybody leave it alone, then come back one by one."""
+def pause(step: Step, asked: float | None, *, making_only: bool = False) -> None:
+    """The vendor said "later", perhaps naming seconds: have everybody leave it alone, then come back one by one.
+
+    With `making_only` deletes go on, unless a pause of everything is running.
+    """
     with transaction.atomic():
         row, now = _locked(step.provider), _now()
         before = row.paused_until
+        row.making_only = making_only and (row.making_only or before is None or before <= now)
         if before is None or before < now - _CALM:
             row.pauses = 1
         elif before <= now:
@@ -84,7 +97,7 @@ def pause(step: Step, asked: float | None) -> None:
         ours = min(SHORTEST_PAUSE * 2.0 ** min(row.pauses - 1, 10), LONGEST_PAUSE) * random.uniform(0.75, 1.25)  # noqa: S311
         seconds = min(asked, MAX_RETRY_AFTER) if asked is not None and asked >= 1 else ours
         row.paused_until = max(now + timedelta(seconds=seconds), before or now)
-        row.save(update_fields=["pauses", "paused_until"])
+        row.save(update_fields=["pauses", "paused_until", "making_only"])
         budgets.pick_up_slowly(step, budgets.rates_of(step) or budgets.AFTER_A_PAUSE, row.paused_until)
     if before is None or before <= now:
         log.warning("vendor_paused provider=%s seconds=%.1f asked=%s", step.provider, seconds, asked)
@@ -135,6 +148,30 @@ def take_probe(provider: str) -> bool:
 def invite_probe(provider: str) -> None:
     """A person wants to know now: let the next call through."""
     Vendor.objects.filter(provider=provider, probe_at__gt=Now()).update(probe_at=Now())
+
+
+def stop(provider: str, *, by: str, reason: str) -> bool:
+    """Have nothing made there from now on, in any process, on a person's word; False when that is so already.
+
+    What is there stays and can be deleted. A leg whose place in the queue comes fails and says so.
+    """
+    with transaction.atomic():
+        row = _locked(provider)
+        if row.stopped:
+            return False
+        row.stopped, row.stopped_at, row.stopped_by, row.stopped_reason = True, _now(), by[:150], reason[:500]
+        row.save(update_fields=["stopped", "stopped_at", "stopped_by", "stopped_reason"])
+    log.warning("vendor_stopped provider=%s by=%s", provider, by)
+    return True
+
+
+def start(provider: str) -> bool:
+    """Let things be made there again; False when nobody had stopped it."""
+    told = {"stopped": False, "stopped_at": None, "stopped_by": "", "stopped_reason": ""}
+    started = bool(Vendor.objects.filter(provider=provider, stopped=True).update(**told))
+    if started:
+        log.warning("vendor_started provider=%s", provider)
+    return started
 
 
 def _locked(provider: str) -> Vendor:

@@ -137,19 +137,23 @@ async def look(step: Step, report: Report, now: datetime) -> sweep_rows.Compared
 
 async def decide(compared: list[sweep_rows.Compared], report: Report, now: datetime) -> list[Stray]:
     """What of a vendor's strays may be deleted now; what may not is noted, and asked about where only staff can say."""
-    unapproved = [stray for one in compared for stray in one.strays if stray.approved_at is None]
+    strays = [stray for one in compared for stray in one.strays]
+    unapproved = [stray for stray in strays if stray.approved_at is None and stray.dismissed_at is None]
     stop = sweep_rules.stop_reason(unapproved, report.listed, await write(sweep_rows.ledger_since))
     due: list[Stray] = []
     for one in compared:
         for stray in one.strays:
             fate, why = await write(_judged, stray, one.listed, now)
-            if stop and stray.approved_at is None:
+            provable = fate is Fate.DELETE and stray.approved_at is None
+            if stop and stray.approved_at is None and fate is not Fate.LEAVE:
                 fate, why = Fate.ASK, stop
-            await write(sweep_rows.note, stray, why)
+            await write(sweep_rows.note, stray, why, provable=provable)
             if fate is Fate.DELETE:
                 due.append(stray)
             elif fate is Fate.WAIT:
                 report.waiting += 1
+            elif fate is Fate.LEAVE:
+                report.left += 1
             else:
                 report.ask(why)
                 report.held += 1
@@ -181,7 +185,7 @@ async def clear(stray: Stray, now: datetime) -> bool:
     """
     step = next(step for step in steps_of(stray.provider) if step.kind == stray.kind)
     made = Made(stray.external_id, meta=stray.meta)
-    async with _undisturbed(stray) as alone:
+    async with undisturbed(stray) as alone:
         if not alone:
             await write(sweep_rows.note, stray, "its leg is being worked on")
             return False
@@ -202,7 +206,7 @@ async def clear(stray: Stray, now: datetime) -> bool:
 
 
 @contextlib.asynccontextmanager
-async def _undisturbed(stray: Stray) -> AsyncIterator[bool]:
+async def undisturbed(stray: Stray) -> AsyncIterator[bool]:
     """Hold the lease of the leg that alone could take the thing up; False where somebody is at work there."""
     session_id = await write(sweep_rows.leg_of, stray)
     async with contextlib.AsyncExitStack() as stack:

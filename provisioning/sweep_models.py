@@ -2,13 +2,39 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import ClassVar
 
 from django.db import models
 from django.utils import timezone
 
 
-class SweepRun(models.Model):
+class Dismissible(models.Model):
+    """What staff may leave alone for a reason: it stays as it is and is not asked about again."""
+
+    dismissed_at = models.DateTimeField(null=True, blank=True)
+    dismissed_by = models.CharField(max_length=150, blank=True)
+    dismissed_reason = models.CharField(max_length=500, blank=True)
+
+    class Meta:
+        abstract = True
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=models.Q(dismissed_at__isnull=True)
+                | (~models.Q(dismissed_reason="") & ~models.Q(dismissed_by="")),
+                name="%(class)s_dismissed_for_a_reason",
+            ),
+        ]
+
+    def dismiss(self, at: datetime | None, *, by: str = "", reason: str = "") -> None:
+        """Leave it alone from `at` on, or, None, no longer; the caller saves."""
+        self.dismissed_at, self.dismissed_by, self.dismissed_reason = at, by[:150], reason[:500]
+
+
+DISMISSAL = ["dismissed_at", "dismissed_by", "dismissed_reason"]  # its fields, for `update_fields`
+
+
+class SweepRun(Dismissible):
     """One look at every vendor's inventory. Its time proves that this ledger was alive then: none is ever removed."""
 
     class State(models.TextChoices):
@@ -27,14 +53,19 @@ class SweepRun(models.Model):
     approved_at = models.DateTimeField(null=True, blank=True)
     approved_by = models.CharField(max_length=150, blank=True)
 
-    class Meta:
+    class Meta(Dismissible.Meta):
         ordering: ClassVar = ["-id"]
 
     def __str__(self) -> str:
         return f"run {self.pk}"
 
+    @property
+    def answered(self) -> bool:
+        """Whether staff have answered what it asked, either way."""
+        return self.approved_at is not None or self.dismissed_at is not None
 
-class Stray(models.Model):
+
+class Stray(Dismissible):
     """A thing at a vendor that bears a name of this installation and that no row owns."""
 
     provider = models.CharField(max_length=10)
@@ -47,13 +78,15 @@ class Stray(models.Model):
     last_seen = models.DateTimeField()
     sightings = models.PositiveIntegerField(default=1)
     why = models.CharField(max_length=200, blank=True)  # why it is still there, or why it no longer concerns us
+    provable = models.BooleanField(default=False)  # by its row this ledger can say how it came about, and needs it not
     approved_at = models.DateTimeField(null=True, blank=True)
     cleared_at = models.DateTimeField(null=True, blank=True)  # owned, or gone by itself
     deleted_at = models.DateTimeField(null=True, blank=True)  # by the sweep, proved by a re-read
 
-    class Meta:
+    class Meta(Dismissible.Meta):
         ordering: ClassVar = ["-id"]
         constraints: ClassVar = [
+            *Dismissible.Meta.constraints,
             models.UniqueConstraint(fields=["provider", "kind", "external_id"], name="stray_once"),
             models.CheckConstraint(condition=models.Q(sightings__gte=1), name="stray_was_seen"),
         ]
@@ -62,7 +95,7 @@ class Stray(models.Model):
         return f"{self.provider} {self.kind} {self.name}"
 
 
-class Ghost(models.Model):
+class Ghost(Dismissible):
     """A row that says ready while its vendor lists no such thing, and says so when asked for it by its id."""
 
     resource = models.OneToOneField("provisioning.Resource", on_delete=models.CASCADE, related_name="ghost")
@@ -71,7 +104,7 @@ class Ghost(models.Model):
     last_seen = models.DateTimeField()
     approved_at = models.DateTimeField(null=True, blank=True)
 
-    class Meta:
+    class Meta(Dismissible.Meta):
         ordering: ClassVar = ["-id"]
 
     def __str__(self) -> str:

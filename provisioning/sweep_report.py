@@ -19,6 +19,7 @@ class Report:
     ghosts: int = 0
     deleted: int = 0
     held: int = 0  # unknown, and left for staff
+    left: int = 0  # unknown, and left alone because staff said so
     waiting: int = 0  # unknown, and not yet due
     due: int = 0  # unknown, and to be deleted: by the next run where this one was dry or had reached its cap
     repaired: int = 0

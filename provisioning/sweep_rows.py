@@ -8,13 +8,14 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Max, Min, Q
+from django.db.models import Max, Min, Q, QuerySet
 
+from provisioning import giving, rotations
 from provisioning.ledger import IN_FLIGHT
 from provisioning.models import Resource
 from provisioning.names import slug_in
 from provisioning.providers.base import Found, Step
-from provisioning.sweep_models import Ghost, Stray, SweepRun
+from provisioning.sweep_models import DISMISSAL, Ghost, Stray, SweepRun
 from provisioning.sweep_rules import MARGIN, Intent, longest_watch
 
 State = Resource.State
@@ -40,6 +41,11 @@ def last_run_at() -> datetime | None:
     """When the last run began that nobody asked for by hand."""
     last: datetime | None = SweepRun.objects.filter(by_hand=False).aggregate(last=Max("started_at"))["last"]
     return last
+
+
+def looked_by_hand(since: datetime) -> bool:
+    """Whether somebody has had a whole dry run since then, and so could see what a live one would do."""
+    return SweepRun.objects.filter(by_hand=True, dry=True, ended_at__isnull=False, started_at__gte=since).exists()
 
 
 def finish_run(run: SweepRun) -> None:
@@ -71,7 +77,7 @@ def was_watching(moment: datetime) -> bool:
 
 def intent_of(stray: Stray, listed: frozenset[str]) -> Intent | None:
     """The row under whose name the stray was made, whatever became of it; None when there never was one."""
-    row = _row_of(stray)
+    row = row_of(stray)
     if row is None or not (row.attempt or row.external_id):
         return None
     moved = [at for at in (row.started_at, row.settled_at, row.deleted_at, row.verified_at) if at is not None]
@@ -81,24 +87,27 @@ def intent_of(stray: Stray, listed: frozenset[str]) -> Intent | None:
         until=None if working else max([row.created_at, *moved]),
         ended=row.state == State.GONE,
         holds=row.external_id in listed,
+        given=bool(giving.taken_by(row)),
     )
 
 
-def _row_of(stray: Stray) -> Resource | None:
+def row_of(stray: Stray) -> Resource | None:
+    """The row under whose name the stray was made, with its session; None when there never was one."""
     slug = slug_in(stray.name)
-    rows = Resource.objects.filter(session__slug=slug, provider=stray.provider, kind=stray.kind)
-    return rows.first() if slug else None
+    rows = Resource.objects.select_related("session")
+    return rows.filter(session__slug=slug, provider=stray.provider, kind=stray.kind).first() if slug else None
 
 
 def leg_of(stray: Stray) -> Any:
     """The session under whose name the stray was made; None when there never was one."""
-    row = _row_of(stray)
+    row = row_of(stray)
     return row.session_id if row else None
 
 
 def has_owner(provider: str, kind: str, external_id: str, name: str) -> bool:
-    """Whether a row that is not gone has this thing, or has none yet and its name."""
+    """Whether a row that is not gone has this thing, or has its name and none yet, or one that is being replaced."""
     mine = Q(external_id=external_id) | Q(external_id="", name=name)
+    mine |= Q(name=name, rotations__isnull=False, rotations__ended_at=None)
     return Resource.objects.filter(mine, provider=provider, kind=kind).exclude(state=State.GONE).exists()
 
 
@@ -108,6 +117,7 @@ def compare(step: Step, found: Sequence[Found], now: datetime) -> Compared:
     rows = Resource.objects.filter(provider=step.provider, kind=step.kind).exclude(state=State.GONE)
     held = list(rows.values_list("external_id", "name"))
     ids, names = {external_id for external_id, _ in held}, {name for external_id, name in held if not external_id}
+    names |= rotations.names_under_way(step.provider, step.kind)
     result = Compared(step, frozenset(one.external_id for one in found))
     mine = [one for one in found if one.external_id not in ids and one.name not in names]
     result.owned = len(found) - len(mine)
@@ -139,18 +149,20 @@ def _sight(step: Step, found: Found, now: datetime) -> Stray:
         return stray
     if stray.deleted_at is not None or (stray.name, stray.made_at) != (found.name, found.created_at):
         # The id is that of something else now, as where a repository is made again under its name.
-        stray.first_seen, stray.sightings, stray.approved_at = now, 0, None
+        stray.first_seen, stray.sightings, stray.approved_at, stray.provable = now, 0, None, False
+        stray.dismiss(None)
     stray.name, stray.made_at, stray.meta, stray.last_seen = found.name, found.created_at, dict(found.meta), now
     stray.sightings, stray.cleared_at, stray.deleted_at = stray.sightings + 1, None, None
     stray.save()
     return stray
 
 
-def note(stray: Stray, why: str) -> None:
-    """Write down why a stray is still there."""
-    if stray.why != why:
-        stray.why = why
-        stray.save(update_fields=["why"])
+def note(stray: Stray, why: str, *, provable: bool | None = None) -> None:
+    """Write down why a stray is still there, and whether it provably is ours and needed no more."""
+    provable = stray.provable if provable is None else provable
+    if (stray.why, stray.provable) != (why, provable):
+        stray.why, stray.provable = why, provable
+        stray.save(update_fields=["why", "provable"])
 
 
 def cleared(stray: Stray, why: str, now: datetime) -> None:
@@ -168,16 +180,22 @@ def deleted(stray: Stray, now: datetime) -> None:
 def missing(step: Step, listed: frozenset[str], began: datetime) -> tuple[list[Resource], int]:
     """Ready rows of open sessions whose thing is not on a list that was begun after they became ready.
 
-    And how many rows the list was held against. Notes about ghosts that are on the list are removed.
+    And how many rows the list was held against. Notes about ghosts that are on the list are removed. What staff leave
+    alone is left out.
     """
-    rows = Resource.objects.select_related("session").filter(
+    rows = Resource.objects.select_related("session", "ghost").filter(
         provider=step.provider, kind=step.kind, state=State.READY, session__state="open", settled_at__lt=began
     )
     expected = list(rows.order_by("id"))
     absent = [row for row in expected if row.external_id not in listed]
     stale = Ghost.objects.filter(resource__provider=step.provider, resource__kind=step.kind)
     stale.exclude(resource__in=[row.pk for row in absent]).delete()
-    return absent, len(expected)
+    return [row for row in absent if not _left_alone(row)], len(expected)
+
+
+def _left_alone(row: Resource) -> bool:
+    ghost: Ghost | None = getattr(row, "ghost", None)
+    return ghost is not None and ghost.dismissed_at is not None and ghost.external_id == row.external_id
 
 
 def sight_ghost(row: Resource, now: datetime) -> Ghost:
@@ -187,6 +205,7 @@ def sight_ghost(row: Resource, now: datetime) -> Ghost:
     )
     if ghost.external_id != row.external_id:  # another thing of the same row
         ghost.external_id, ghost.first_seen, ghost.approved_at = row.external_id, now, None
+        ghost.dismiss(None)
     ghost.resource, ghost.last_seen = row, now
     ghost.save()
     return ghost
@@ -211,13 +230,31 @@ def approve(run_id: int, *, by: str, now: datetime) -> tuple[int, int]:
     """
     with transaction.atomic():
         run = SweepRun.objects.select_for_update().filter(pk=run_id, state=SweepRun.State.ASKING).first()
-        if run is None or run.approved_at is not None:
+        if run is None or run.answered:
             raise NothingToApprove(f"Run {run_id} asks nothing, or was answered.")
-        run.approved_at, run.approved_by = now, by
+        run.approved_at, run.approved_by = now, by[:150]
         run.save(update_fields=["approved_at", "approved_by"])
-        strays = Stray.objects.filter(pk__in=run.asked.get("strays", []), cleared_at=None, deleted_at=None)
-        ghosts = Ghost.objects.filter(pk__in=run.asked.get("ghosts", []))
+        strays, ghosts = _still_asked(run)
         return strays.update(approved_at=now), ghosts.update(approved_at=now)
+
+
+def dismiss_run(run_id: int, *, by: str, reason: str, now: datetime) -> tuple[int, int]:
+    """Leave alone what this run asked about: these and no others. Returns and raises as `approve` does."""
+    with transaction.atomic():
+        run = SweepRun.objects.select_for_update().filter(pk=run_id, state=SweepRun.State.ASKING).first()
+        if run is None or run.answered:
+            raise NothingToApprove(f"Run {run_id} asks nothing, or was answered.")
+        run.dismiss(now, by=by, reason=reason)
+        run.save(update_fields=DISMISSAL)
+        strays, ghosts = _still_asked(run)
+        said = {"dismissed_at": now, "dismissed_by": run.dismissed_by, "dismissed_reason": run.dismissed_reason}
+        return strays.filter(approved_at=None).update(**said), ghosts.filter(approved_at=None).update(**said)
+
+
+def _still_asked(run: SweepRun) -> tuple[QuerySet[Stray], QuerySet[Ghost]]:
+    """What of a run's questions is open: what staff left alone one by one stays so."""
+    strays = Stray.objects.filter(pk__in=_ids(run.asked, "strays"), cleared_at=None, deleted_at=None, dismissed_at=None)
+    return strays, Ghost.objects.filter(pk__in=_ids(run.asked, "ghosts"), dismissed_at=None)
 
 
 def asked_about(run: SweepRun) -> tuple[list[Stray], list[Ghost]]:

@@ -36,6 +36,7 @@ class Fate(StrEnum):
 
     WAIT = "wait"  # it may still be taken up, or was not looked at long enough
     ASK = "ask"
+    LEAVE = "leave"  # staff said so
     DELETE = "delete"
 
 
@@ -47,6 +48,7 @@ class Intent:
     until: datetime | None
     ended: bool  # gone, proved
     holds: bool  # it owns another thing, which its vendor lists
+    given: bool = False  # staff gave the thing to another owner
 
 
 def grace() -> timedelta:
@@ -77,6 +79,8 @@ def seen_twice(first: datetime, last: datetime) -> bool:
 
 def judge(stray: Stray, intent: Intent | None, *, watched: bool, now: datetime) -> tuple[Fate, str]:
     """What to do about `stray`, and why. `watched`: the ledger was alive around the time it was made."""
+    if stray.dismissed_at is not None:
+        return Fate.LEAVE, "staff leave it alone"
     if stray.made_at is None:
         if stray.approved_at is not None:
             return Fate.DELETE, "approved"
@@ -95,6 +99,8 @@ def judge(stray: Stray, intent: Intent | None, *, watched: bool, now: datetime) 
 def _judge_origin(made_at: datetime, intent: Intent | None, *, watched: bool) -> tuple[Fate, str]:
     if intent is None:
         return Fate.ASK, "this ledger never meant to make it"
+    if intent.given:
+        return Fate.ASK, "it was given to another owner, and is here again"
     if made_at < intent.since - MARGIN or (intent.until is not None and made_at > intent.until + LATE_BY):
         return Fate.ASK, "it was made when this ledger did not work on it"
     if not watched:

@@ -13,7 +13,7 @@ import time
 
 from channels.db import database_sync_to_async
 
-from provisioning import admission, endings, faults, lapses, ledger, standing, words
+from provisioning import admission, endings, faults, giving, lapses, ledger, rotations, standing, words
 from provisioning.exceptions import ProvisioningError, VendorError
 from provisioning.models import Resource
 from provisioning.outcome import Outcome, Verb, Wire
@@ -34,13 +34,15 @@ async def destroy(row: Resource) -> None:
     """Take a deleting or stuck row to gone if it is due; never raises what a vendor can cause."""
     if not await database_sync_to_async(ledger.is_due)(row):
         return
+    if giving.offered_to(row):  # it may be somebody else's by now, and is not deleted while it may come to be
+        await giving.see_through(row)
+        return
     step = step_for(row.provider, row.kind)
     found = 0
     there = step.remote and (row.attempt or row.external_id)
     vendor = await database_sync_to_async(standing.of)(row.provider) if there else None
-    if vendor is not None and vendor.paused_for > 0:
-        wait = vendor.paused_for * random.uniform(1.0, 1.5)  # noqa: S311 - those who wait come back one by one
-        await to_the_end(database_sync_to_async(endings.put_off)(row, wait))
+    if vendor is not None and vendor.deletes_paused_for > 0:
+        await _put_off(row, vendor)
         return
     try:
         if vendor is not None:
@@ -51,10 +53,14 @@ async def destroy(row: Resource) -> None:
         error = caught if isinstance(caught, ProvisioningError) else _silence()
         told = words.explain(error, step, tries=0, seconds=0.0)
         log.warning("delete_unproved session=%s provider=%s %s", row.session.slug, row.provider, error)
+        if isinstance(error, VendorError) and admission.throttles(error):
+            await _put_off(row, await database_sync_to_async(standing.of)(row.provider))
+            return
         at_least = (error.retry_after or 0.0) if isinstance(error, VendorError) else 0.0
         await to_the_end(database_sync_to_async(endings.undeleted)(row, told, at_least=at_least))
     else:
-        if not found and await database_sync_to_async(ledger.in_doubt)(row):
+        unsure = not found and await database_sync_to_async(ledger.in_doubt)(row)
+        if unsure or await database_sync_to_async(rotations.in_doubt)(row):
             # Whoever asked for it died before the answer: the vendor may be making it at this moment (I-10).
             await to_the_end(database_sync_to_async(endings.wait_out)(row))
             return
@@ -63,18 +69,35 @@ async def destroy(row: Resource) -> None:
         faults.point(f"{row.provider}.after_gone")
 
 
+async def _put_off(row: Resource, vendor: Standing) -> None:
+    """Leave the vendor alone for as long as it asked of everybody; not being let in counts for nothing."""
+    wait = max(vendor.deletes_paused_for, standing.SHORTEST_PAUSE) * random.uniform(1.0, 1.5)  # noqa: S311 - one by one
+    await to_the_end(database_sync_to_async(endings.put_off)(row, wait))
+
+
 async def revoke(row: Resource) -> None:
     """Have the vendor take a lapsed row's credentials no more (I-13); never raises what a vendor can cause."""
     step = step_for(row.provider, row.kind)
     try:
         step.check()
         async with asyncio.timeout(TOTAL):
-            await step.revoke(Made(row.external_id, row.url, row.meta))
+            await _revoke_what_is_there(row, step)
+            if await database_sync_to_async(rotations.is_open)(row):  # the value before may live as well
+                await step.retire(ledger.order_for(row), "")
     except (ProvisioningError, TimeoutError) as error:
         log.warning("revoke_unproved session=%s provider=%s %s", row.session.slug, row.provider, error)
         await to_the_end(database_sync_to_async(lapses.unrevoked)(row))
     else:
         await to_the_end(database_sync_to_async(lapses.revoked)(row, words.revoked(step)))
+
+
+async def _revoke_what_is_there(row: Resource, step: Step) -> None:
+    """What its vendor no longer has opens nothing either."""
+    try:
+        await step.revoke(Made(row.external_id, row.url, row.meta))
+    except VendorError as error:
+        if error.outcome is not Outcome.GONE:
+            raise
 
 
 def _silence() -> VendorError:

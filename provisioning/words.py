@@ -91,6 +91,11 @@ def revoked(step: Step) -> dict[str, Any]:
     }
 
 
+def said(error: ProvisioningError, step: Step) -> str:
+    """What a vendor did instead of what it was asked for, alone, without a full stop."""
+    return _tell(error, step)[1]
+
+
 def _tell(error: ProvisioningError | None, step: Step) -> tuple[str, str, str, bool]:
     """Reason, what happened (without its full stop), what to do, and whether pressing Retry can help."""
     if isinstance(error, NotConfigured):

@@ -16,9 +16,8 @@ from typing import ParamSpec, TypeVar
 
 from channels.db import database_sync_to_async
 from django.conf import settings
-from django.utils import timezone
 
-from provisioning import admission, faults, ledger, standing, words
+from provisioning import admission, clock, faults, ledger, standing, words
 from provisioning.exceptions import NotAdmitted, NotConfigured, ProvisioningError, VendorError
 from provisioning.models import Resource
 from provisioning.outcome import Outcome, Verb, Wire
@@ -327,7 +326,7 @@ class Work:
 
     async def _pause_until_due(self) -> None:
         if self.row.next_at is not None and self.row.place_at is None:
-            await asyncio.sleep(max(0.0, (self.row.next_at - timezone.now()).total_seconds()))
+            await asyncio.sleep(max(0.0, (self.row.next_at - await write(clock.now)).total_seconds()))
 
     async def _fail(self, error: ProvisioningError | None) -> None:
         took = time.monotonic() - self._began

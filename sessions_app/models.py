@@ -7,6 +7,8 @@ from datetime import datetime, timedelta
 from typing import ClassVar
 
 from django.conf import settings
+from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.search import SearchVector
 from django.db import models
 from django.utils import timezone
 
@@ -40,6 +42,7 @@ class Session(models.Model):
     prompted_at = models.DateTimeField(null=True, blank=True)
     last_active_at = models.DateTimeField(default=timezone.now)
     expires_at = models.DateTimeField(default=_default_expiry)
+    kept_until = models.DateTimeField(null=True, blank=True)  # staff gave it time: not abandoned before then
     ended_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
@@ -50,6 +53,11 @@ class Session(models.Model):
                 condition=models.Q(idempotency_key__isnull=False),
                 name="session_idempotency_key_once",
             ),
+        ]
+        indexes: ClassVar = [  # what staff's lists are read and searched by; so are the others below
+            models.Index(fields=["created_at", "id"], name="session_newest"),
+            models.Index(fields=["state", "created_at", "id"], name="session_state_newest"),
+            GinIndex(SearchVector("title", config="simple"), name="session_title_words"),
         ]
 
     def __str__(self) -> str:
@@ -68,6 +76,7 @@ class Event(models.Model):
     class Meta:
         ordering: ClassVar = ["session", "seq"]
         constraints: ClassVar = [models.UniqueConstraint(fields=["session", "seq"], name="event_seq_once")]
+        indexes: ClassVar = [models.Index(fields=["type", "id"], name="event_type_newest")]
 
     def __str__(self) -> str:
         return f"{self.seq} {self.type}"
@@ -106,6 +115,10 @@ class Turn(models.Model):
                 fields=["session"], condition=models.Q(state__in=["queued", "running"]), name="turn_one_at_a_time"
             ),
         ]
+        indexes: ClassVar = [
+            models.Index(fields=["state", "id"], name="turn_state_newest"),
+            models.Index(fields=["created_at"], name="turn_created"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.session.slug} turn {self.number}"
@@ -132,6 +145,7 @@ class Version(models.Model):
     class Meta:
         ordering: ClassVar = ["session", "number"]
         constraints: ClassVar = [models.UniqueConstraint(fields=["session", "number"], name="version_number_once")]
+        indexes: ClassVar = [models.Index(fields=["sha"], opclasses=["varchar_pattern_ops"], name="version_by_sha")]
 
     def __str__(self) -> str:
         return f"{self.session.slug} version {self.number}"

@@ -22,7 +22,7 @@ from sessions_app.visitors import Visitor
 SHOWN_APPS = 12
 _USUAL_SECONDS = 60
 _USUAL_SAMPLES = 5  # fewer say nothing about what is usual
-_WORDS = {
+WORDS = {
     "planned": "planned",
     "creating": "creating",
     "ready": "live",
@@ -32,7 +32,7 @@ _WORDS = {
     "gone": "gone",
     "stuck": "stuck",
 }
-_GLYPHS = {"ready": "ready", "failed": "failed", "unknown": "stuck", "stuck": "stuck", "gone": "gone"}
+GLYPHS = {"ready": "ready", "failed": "failed", "unknown": "stuck", "stuck": "stuck", "gone": "gone"}
 
 
 @cache_once
@@ -104,8 +104,8 @@ def legs(state: dict[str, Any] | None) -> list[dict[str, str]]:
                 "provider": provider.value,
                 "vendor": str(provider.label),
                 "state": leg_state,
-                "word": _WORDS.get(leg_state, leg_state),
-                "glyph": _GLYPHS.get(leg_state, "planned"),
+                "word": WORDS.get(leg_state, leg_state),
+                "glyph": GLYPHS.get(leg_state, "planned"),
                 "where": "local" if leg.get("local", local[provider.value]) else "real",
             }
         )

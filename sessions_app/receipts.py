@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from provisioning import giving
 from provisioning.models import Provider, Resource
 from provisioning.providers.registry import step_for
 from sessions_app import pages
@@ -68,8 +69,9 @@ def _line(row: Resource, *, local: bool) -> Line:
     step = step_for(row.provider, row.kind)
     asked = step.remote and bool(row.attempt or row.external_id)
     forgotten: datetime | None = getattr(row, "forgotten_at", None)
+    given = bool(giving.offered_to(row) or giving.taken_by(row))
     note, until = _note(row, asked=asked, forgotten=forgotten)
-    unproved = row.state == State.STUCK or forgotten is not None
+    unproved = (row.state == State.STUCK or forgotten is not None) and not given
     return Line(
         vendor=str(Provider(row.provider).label),
         local=local,
@@ -77,7 +79,7 @@ def _line(row: Resource, *, local: bool) -> Line:
         name=row.name,
         state="stuck" if unproved else str(row.state),
         glyph="stuck" if unproved else "gone",
-        word="given up" if forgotten else "stuck" if unproved else "gone" if gone else "being deleted",
+        word=_word(row, given=given, forgotten=forgotten),
         made=(row.settled_at or row.started_at or row.created_at) if asked else None,
         deleted=row.deleted_at if asked and not forgotten else None,
         proved=row.verified_at if gone and asked and not forgotten else None,
@@ -86,7 +88,19 @@ def _line(row: Resource, *, local: bool) -> Line:
     )
 
 
+def _word(row: Resource, *, given: bool, forgotten: datetime | None) -> str:
+    if given:
+        return "given away" if row.state == State.GONE else "being given away"
+    if forgotten:
+        return "given up"
+    return {State.GONE: "gone", State.STUCK: "stuck"}.get(State(row.state), "being deleted")
+
+
 def _note(row: Resource, *, asked: bool, forgotten: datetime | None) -> tuple[str, datetime | None]:
+    if owner := giving.taken_by(row):
+        return f"Staff gave it to {owner} at {Provider(row.provider).label}, so it was not deleted.", forgotten
+    if owner := giving.offered_to(row):
+        return f"Offered to {owner}. It is deleted here if they do not accept it within a day.", None
     if forgotten is not None:
         reason = str(getattr(row, "forgotten_reason", "")).strip().rstrip(".")
         return f"Not proved gone. Staff gave it up{f': {reason}' if reason else ''}.", forgotten
@@ -104,10 +118,14 @@ def _note(row: Resource, *, asked: bool, forgotten: datetime | None) -> tuple[st
 def _words(session: Session, rows: list[Resource]) -> tuple[str, str]:
     """The heading, and in one sentence what is proved."""
     proved = [row for row in rows if row.state == State.GONE and getattr(row, "forgotten_at", None) is None]
-    open_still = len(rows) - len(proved)
+    given = [row for row in rows if giving.taken_by(row)]
+    open_still = len(rows) - len(proved) - len(given)
     if session.state == Session.State.CLOSED and not open_still:
         said = "Whatever this session had made at a vendor was deleted there, then looked for again by its name and by "
-        return "Everything is gone", said + "its own id, and not found."
+        said += "its own id, and not found."
+        if given:
+            return "Everything is gone or given away", f"{said} What was given to another owner is theirs."
+        return "Everything is gone", said
     if session.state == Session.State.CLOSED:
         left = "one is" if open_still == 1 else f"{open_still} are"
         return (

@@ -14,10 +14,11 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import IntegrityError, connection, transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Q, QuerySet, Value
+from django.db.models.functions import Greatest
 from django.utils import timezone
 
-from provisioning import clock
+from provisioning import clock, rotations
 from provisioning import services as provisioning
 from sessions_app import events, jobs
 from sessions_app.errors import Forbidden, NotFound
@@ -130,20 +131,23 @@ def session_end(session: Session) -> bool:
 
 
 def session_extend(session_id: UUID, more: timedelta) -> datetime | None:
-    """Let an open session live until `more` from now, and its credentials with it; returns that time.
+    """Let an open session live until `more` from now, and its credentials with it; returns when it ends.
 
-    None when it is not open, or lives as long already. Leases that were ended by hand stay ended.
+    Until then it does not count as abandoned either, prompted or not. None when it is not open. One that lives longer
+    already keeps its time. Leases that were ended by hand stay ended.
     """
     with transaction.atomic():
-        provisioning.leases_extend(session_id, until := clock.now() + more)
-        changed = Session.objects.filter(pk=session_id, state=Session.State.OPEN, expires_at__lt=until)
-        if not changed.update(expires_at=until):
-            transaction.set_rollback(True)
+        provisioning.resources_lock(session_id)
+        until = clock.now() + more
+        still = Session.objects.filter(pk=session_id, state=Session.State.OPEN)
+        if not still.update(kept_until=Greatest("kept_until", Value(until))):
             return None
-        events.append(
-            session_id, "notice", {"level": "info", "text": f"This app now lives until {until:%d %B %H:%M} UTC."}
-        )
-    return until
+        if still.filter(expires_at__lt=until).update(expires_at=until):
+            provisioning.leases_extend(session_id, until)
+            text = f"This app now lives until {until:%d %B %H:%M} UTC."
+            events.append(session_id, "notice", {"level": "info", "text": text})
+        ends: datetime = still.values_list("expires_at", flat=True).get()
+    return ends
 
 
 def session_settle(session_id: UUID) -> bool:
@@ -170,11 +174,15 @@ def _session_close(session: Session) -> None:
 def _put_off(session: Session) -> None:
     """Defer a job for the resource whose next try comes first, if one waits for its time."""
     now = clock.now()
-    waiting = session.resources.filter(next_at__gt=now).exclude(state__in=("failed", "gone"))
+    waiting = session.resources.filter(next_at__gt=now).exclude(state="gone")
     first = waiting.order_by("next_at").values_list("next_at", "place_at").first()
-    if first is not None and (due := first[0]) is not None:
+    due, place_at = first or (None, None)
+    turned = rotations.next_at(session.pk)
+    if turned is not None and (due is None or turned < due):
+        due, place_at = turned, None
+    if due is not None:
         # Early enough to be there when a place in a vendor's queue comes: it is not kept for long.
-        seconds = max(0.0, (due - now).total_seconds() - (provisioning.PATIENCE / 3 if first[1] else 0.0))
+        seconds = max(0.0, (due - now).total_seconds() - (provisioning.PATIENCE / 3 if place_at else 0.0))
         queue = jobs.UP if session.state == Session.State.OPEN else jobs.DOWN
         jobs.converge_soon(session.pk, seconds=seconds, queue=queue)
 

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.db.models import Q
 from django.utils import timezone
 
-from provisioning import clock
+from provisioning import clock, rotations
 from provisioning.models import Resource
 from sessions_app import jobs
 from sessions_app.models import Session
@@ -27,6 +27,7 @@ def close_due() -> list[str]:
     """End what is due by the database's clock. Returns the slugs of the sessions that were ended."""
     now = clock.now()
     abandoned = Q(prompted_at=None, last_active_at__lt=now - timedelta(seconds=settings.MK0R_ABANDONED_TTL))
+    abandoned &= Q(kept_until=None) | Q(kept_until__lt=now)
     due = Session.objects.filter(Q(expires_at__lt=now) | abandoned, state=Session.State.OPEN).order_by("expires_at")
     ended = [session.slug for session in due[:_BATCH] if _end(session)]
     for slug in ended:
@@ -57,7 +58,7 @@ def forgotten_resume() -> int:
     # A session all of whose resources are gone has only to be closed.
     bare = Session.objects.filter(state=Session.State.CLOSING).exclude(resources__state__in=_ALIVE)
     found = [*late.values_list("pk", flat=True)[:_BATCH], *bare.values_list("pk", flat=True)[:_BATCH]]
-    forgotten = jobs.without_job(found)
+    forgotten = jobs.without_job([*found, *rotations.unfinished(_BATCH)])
     for session_id in forgotten:
         log.warning("session.taken_up session=%s", session_id)
         jobs.converge_soon(session_id)

@@ -49,12 +49,15 @@ def turn_submit(session: Session, prompt: str) -> Turn:
     return turn
 
 
-def turn_cancel(session: Session) -> Turn | None:
-    """Ask the turn under way to stop; one that has not begun is cancelled at once. None when there is no such turn."""
+def turn_cancel(session: Session, number: int | None = None) -> Turn | None:
+    """Ask the turn under way to stop; one that has not begun is cancelled at once. None when there is no such turn.
+
+    `number`: that one only, if it is still under way.
+    """
     with transaction.atomic():
         session = _locked(session)
         turn = session.turns.filter(state__in=ACTIVE).first()
-        if turn is None:
+        if turn is None or number not in {None, turn.number}:
             return None
         Turn.objects.filter(pk=turn.pk).update(cancel_requested=True)
         if turn.state == Turn.State.QUEUED:

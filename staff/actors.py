@@ -20,10 +20,18 @@ class Actor:
     name: str
     where: str
     user: User | None = None
+    withheld: frozenset[str] = frozenset()  # powers that their token does not carry, whatever the account may
 
     def may(self, power: str) -> bool:
         """Whether this person has that power."""
-        return self.user is None or bool(self.user.is_active and self.user.has_perm(f"staff.{power}"))
+        return power not in self.withheld and self._has(f"staff.{power}")
+
+    def sees(self, *permissions: str) -> bool:
+        """Whether this person may look at what all these permissions are for."""
+        return all(self._has(permission) for permission in permissions)
+
+    def _has(self, permission: str) -> bool:
+        return self.user is None or bool(self.user.is_active and self.user.has_perm(permission))
 
 
 def of_request(request: HttpRequest, user: AbstractBaseUser | AnonymousUser | None = None) -> Actor:

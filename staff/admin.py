@@ -2,4 +2,4 @@
 
 from __future__ import annotations
 
-from staff.lists import staff  # noqa: F401 (importing registers)
+from staff.lists import accounts, gateway, provisioning, sessions, staff, tokens  # noqa: F401 (importing registers)

@@ -21,7 +21,11 @@ class StaffConfig(AppConfig):
     name = "staff"
 
     def ready(self) -> None:
-        """Connect what follows a migration, once per run of it: this app comes after all whose rights it hands out."""
+        """Connect what is heard from below, and what follows a migration, once per run of it: this app comes after all
+        whose rights it hands out.
+        """
+        from staff import receivers, signing  # noqa: F401 (importing connects)
+
         post_migrate.connect(_ensure_groups, sender=self)
 
 

@@ -42,11 +42,16 @@ def listing(model: type[Model], **lookups: object) -> str:
         address = reverse(f"admin:{options.app_label}_{options.model_name}_changelist")
     except NoReverseMatch:
         return ""
-    known = LINKED[model] | _filters(model)
+    known = LINKED.get(model, frozenset()) | _filters(model)
     if unknown := {name for name in lookups if "__" in name} - known:
         raise ValueError(f"the list of {options.model_name} does not take {sorted(unknown)}")
     query = urlencode({name: _text(value) for name, value in lookups.items() if name in known})
     return f"{address}?{query}" if query else address
+
+
+def session_page(slug: str) -> str:
+    """The page of one session."""
+    return reverse("admin:session", args=[slug])
 
 
 def page_of(one: Model) -> str:

@@ -9,6 +9,8 @@ from django.conf import settings
 from django.db import models
 from django.utils import timezone
 
+from staff import access_models  # noqa: F401 (importing makes them this app's)
+
 
 class Entry(models.Model):
     """One line of the audit log: who did what to what, when, from where and why. Only ever added to, by a trigger.

@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib.admin import AdminSite
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
+from django.template.response import TemplateResponse
 from django.urls import URLPattern, URLResolver
 
+from staff.door import Door
 
-class StaffSite(AdminSite):
+
+class StaffSite(Door, AdminSite):
     """`admin.site` of this project. Its own pages come before those of the models."""
 
     site_header = "mk0r"
@@ -23,11 +26,11 @@ class StaffSite(AdminSite):
 
         return [*console_urls(self), *super().get_urls()]
 
-    def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:  # noqa: ARG002
+    def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:  # noqa: ARG002
         """The dashboard, in place of the list of all models."""
         from staff.pages.dashboard import dashboard
 
-        request.current_app = self.name  # type: ignore[attr-defined]  # as Django's own index does
+        request.current_app = self.name  # as Django's own index does
         return dashboard(request, self)
 
     def each_context(self, request: HttpRequest) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from django.db import transaction
 from django.utils import timezone
 from procrastinate.contrib.django import app
 
-from provisioning.exceptions import VendorError
+from provisioning.exceptions import NotConfigured, VendorError
 from sessions_app.database import db
 from staff import audit
 from staff.actors import Actor
@@ -32,6 +32,7 @@ MOST = 1000  # things in one order
 AT_ONCE = 6
 _LOOKS = 20  # at what is under way, a second apart, before the job makes room and comes back later
 _SLOWEST = 600.0  # seconds between two visits to an undertaking that does not end
+_BROKE = "mk0r itself failed at this; the log has it under {}"
 State = Errand.State
 
 
@@ -47,9 +48,9 @@ def begin(
     if not actor.may(power.right):
         raise NotAllowed(f"{actor.name} may not do this: it takes the permission staff.{power.right}.")
     reason = reason.strip()
-    if power.needs_reason and not reason:
-        raise Refused("Say why: the reason is kept in the audit log.")
     kept = power.checked(options or {})
+    if power.wants_reason(kept) and not reason:
+        raise Refused("Say why: the reason is kept in the audit log.")
     if len(keys) > MOST:
         raise Refused(f"At most {MOST} at once; {len(keys)} are chosen.")
     subjects = power.find(list(dict.fromkeys(keys)))
@@ -72,12 +73,17 @@ def begin(
     return made
 
 
+def lock_of(undertaking_id: UUID) -> str:
+    """What the jobs that carry out one undertaking share."""
+    return f"staff.{undertaking_id}"
+
+
 def carry_out_soon(undertaking_id: UUID, *, seconds: float = 0.0, visits: int = 0) -> None:
     """Have a worker go on with it; at most one at a time does."""
     task = app.configure_task(
         CARRY_OUT,
         queue=QUEUE,
-        lock=f"staff.{undertaking_id}",
+        lock=lock_of(undertaking_id),
         schedule_in={"seconds": seconds} if seconds else None,
     )
     task.defer(undertaking_id=str(undertaking_id), visits=visits)
@@ -89,7 +95,7 @@ async def carry_out(undertaking_id: UUID, visits: int) -> None:
     """
     undertaking = await db(Undertaking.objects.get, pk=undertaking_id)
     power = POWERS[undertaking.power]
-    order = Order(undertaking.by_name, undertaking.where, undertaking.reason, undertaking.options)
+    order = Order(undertaking.by_name, undertaking.where, undertaking.reason, undertaking.options, str(undertaking.pk))
     places = asyncio.Semaphore(AT_ONCE)
 
     async def one(errand: Errand) -> None:
@@ -110,12 +116,29 @@ async def _done(power: Power, order: Order, errand: Errand) -> Came:
         return await power.act(order, errand.key)
     except VendorError as error:
         return Came(State.FAILED, f"the vendor did not do it: {error}")
-    except Refused as error:
+    except (Refused, NotConfigured) as error:
         return Came(State.FAILED, str(error))
     except Exception:  # the errand's boundary: one that breaks holds up no other
         reference = secrets.token_hex(3)
         log.exception("staff.errand_broke power=%s key=%s reference=%s", power.name, errand.key, reference)
-        return Came(State.FAILED, f"mk0r itself failed at this; the log has it under {reference}")
+        return Came(State.FAILED, _BROKE.format(reference))
+
+
+def _followed(power: Power, errands: list[Errand]) -> dict[str, Came]:
+    try:
+        return power.followed_all([one.key for one in errands])
+    except Exception:  # of one of them: look at each by itself
+        log.warning("staff.look_broke power=%s", power.name, exc_info=True)
+    return {one.key: _followed_one(power, one) for one in errands}
+
+
+def _followed_one(power: Power, errand: Errand) -> Came:
+    try:
+        return power.followed(errand.key)
+    except Exception:  # the errand's boundary
+        reference = secrets.token_hex(3)
+        log.exception("staff.errand_broke power=%s key=%s reference=%s", power.name, errand.key, reference)
+        return Came(State.FAILED, _BROKE.format(reference))
 
 
 def _settle(errand: Errand, came: Came) -> None:
@@ -128,8 +151,10 @@ def _settle(errand: Errand, came: Came) -> None:
 def _follow(undertaking: Undertaking, power: Power) -> bool:
     """Look at what is under way; whether anything still is. Writes down when nothing is any more."""
     under_way = False
-    for errand in undertaking.errands.filter(state=State.WORKING):
-        came = power.followed(errand.key)
+    errands = list(undertaking.errands.filter(state=State.WORKING))
+    found = _followed(power, errands) if errands else {}
+    for errand in errands:
+        came = found.get(errand.key) or Came(State.FAILED, "no longer exists")
         under_way = under_way or came.state == State.WORKING
         if (came.state, came.words, came.link) != (errand.state, errand.words, errand.link):
             _settle(errand, came)

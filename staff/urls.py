@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from django.contrib.admin import AdminSite
+from django.http import HttpResponse
 from django.urls import URLPattern, path
 
-from staff.pages import orders
+from staff.pages import orders, repositories, reveal, session, strays, vendors
 
 
 def console_urls(site: AdminSite) -> list[URLPattern]:
     """Every page of ours; names are reversed as `admin:<name>`."""
-    pages = {
+    pages: dict[str, tuple[Callable[..., HttpResponse], str]] = {
         "orders/<slug:power>/": (orders.order, "order"),
+        "orphans/": (strays.orphans, "orphans"),
+        "vendors/": (vendors.vendors, "vendors"),
+        "credentials/<uuid:key>/reveal/": (reveal.reveal, "reveal"),
+        "repositories/": (repositories.index, "repositories"),
+        "repositories/<slug:slug>/": (repositories.repository, "repository"),
+        "sessions/<slug:slug>/": (session.session_page, "session"),
         "undertakings/<uuid:key>/": (orders.undertaking, "undertaking"),
         "undertakings/<uuid:key>/state": (orders.undertaking_state, "undertaking_state"),
     }

@@ -13,25 +13,31 @@ from localcloud.github.access import Access, Caller
 from localcloud.github.bodies import RefusedError
 from localcloud.github.git import GitError
 from localcloud.github.history import History
+from localcloud.github.lists import in_order, paged
 from localcloud.github.repositories import ORGANIZATION, USER, Repositories
 from localcloud.github.smart_http import SmartHttp
+from localcloud.github.transfers import Transfers
 from localcloud.store import Object
 
 CALLER: web.RequestKey[Caller | None] = web.RequestKey("github_caller", Caller)
 REPOSITORIES: web.AppKey[Repositories] = web.AppKey("github_repositories", Repositories)
 ORGANIZATION_SUFFIX = "-org"
+STRANGER_SUFFIX = "-friend"
 
 
 def setup(app: web.Application, cloud: Cloud) -> None:
     """Add the REST routes and those of git itself."""
     cloud.error_bodies["github"] = bodies.error
-    accounts = {cloud.github_owner: USER, cloud.github_owner + ORGANIZATION_SUFFIX: ORGANIZATION}
-    repositories = app[REPOSITORIES] = Repositories(cloud.store, cloud.directory / "git", accounts)
+    owner, stranger = cloud.github_owner, cloud.github_owner + STRANGER_SUFFIX
+    accounts = {owner: USER, owner + ORGANIZATION_SUFFIX: ORGANIZATION, stranger: USER}
+    repositories = app[REPOSITORIES] = Repositories(cloud.store, cloud.directory / "git", accounts, stranger)
     repositories.clear_leftovers()
     access = Access(cloud)
     cloud.extra["github_app"] = access.app
     cloud.notes["github"] = f"Bare repositories of {' and '.join(accounts)}, served by git http-backend."
-    GitHub(cloud, access, repositories).add_routes(app)
+    github = GitHub(cloud, access, repositories)
+    github.add_routes(app)
+    github.transfers.setup(app)
     SmartHttp(cloud, access, repositories).setup(app)
 
 
@@ -40,6 +46,7 @@ class GitHub:
 
     def __init__(self, cloud: Cloud, access: Access, repositories: Repositories) -> None:
         self._cloud, self._access, self._repositories = cloud, access, repositories
+        self.transfers = Transfers(cloud, repositories, self._administered)
 
     def add_routes(self, app: web.Application) -> None:
         history = History(self._repository, self._repositories)
@@ -58,6 +65,8 @@ class GitHub:
             ("GET", one, self.get_repository),
             ("PATCH", one, self.update_repository),
             ("DELETE", one, self.delete_repository),
+            ("POST", f"{one}/transfer", self.transfers.transfer),
+            ("GET", "/repositories/{id}", self.get_repository_by_id),
             ("GET", f"{one}/actions/permissions", self.get_actions),
             ("PUT", f"{one}/actions/permissions", self.set_actions),
             ("GET", f"{one}/branches", history.list_branches),
@@ -111,11 +120,21 @@ class GitHub:
 
     def _repository(self, request: web.Request) -> Object:
         """The repository a request names, if its caller may know about it. Raises `RefusedError`."""
-        found = self._repositories.get(request.match_info["owner"], request.match_info["name"])
+        owner, name = request.match_info["owner"], request.match_info["name"]
+        found = self._repositories.get(owner, name)
+        if found is None:
+            moved = self._visible(request, self._repositories.moved(owner, name))
+            rest = request.path.removeprefix(f"/github/repos/{owner}/{name}")
+            raise bodies.MovedError(request.method, f"{self._cloud.base_url}/github/repositories/{moved.id}{rest}")
+        return self._visible(request, found)
+
+    def _visible(self, request: web.Request, found: Object | None) -> Object:
         caller = request[CALLER]
         if found is None or (found.data["private"] and caller is None):
             raise bodies.not_found()
         if caller is not None and (caller.app or not caller.reaches(found.id)):
+            raise bodies.not_found()
+        if found.data["private"] and found.data["owner"] == self._repositories.stranger:
             raise bodies.not_found()
         return found
 
@@ -126,8 +145,7 @@ class GitHub:
         return found
 
     def _body(self, item: Object) -> dict[str, Any]:
-        kind = self._repositories.accounts[item.data["owner"]]
-        return bodies.repository(self._cloud.base_url, self._cloud.config.port, item, kind, 0)
+        return self.transfers.body(item)
 
     # Accounts
 
@@ -193,19 +211,28 @@ class GitHub:
         found = [
             item
             for item in self._repositories.all(owner)
-            if (not item.data["private"] or caller is not None) and (caller is None or caller.reaches(item.id))
+            if item.data["owner"] != self._repositories.stranger
+            and (not item.data["private"] or caller is not None)
+            and (caller is None or caller.reaches(item.id))
         ]
-        return _paged(request, self._cloud.base_url, [self._body(item) for item in _sorted(request, found)])
+        return paged(request, self._cloud.base_url, [self._body(item) for item in in_order(request, found)])
 
     @operation("github", "list_installation_repositories")
     async def installation_repositories(self, request: web.Request) -> web.Response:
         caller = self._caller(request)
-        found = [self._body(item) for item in self._repositories.all() if caller.reaches(item.id)]
+        ours = [item for item in self._repositories.all() if item.data["owner"] != self._repositories.stranger]
+        found = [self._body(item) for item in ours if caller.reaches(item.id)]
         return web.json_response({"total_count": len(found), "repositories": found[:100]})
 
     @operation("github", "get_repository")
     async def get_repository(self, request: web.Request) -> web.Response:
         return web.json_response(self._body(self._repository(request)))
+
+    @operation("github", "get_repository")
+    async def get_repository_by_id(self, request: web.Request) -> web.Response:
+        return web.json_response(
+            self._body(self._visible(request, self._repositories.numbered(request.match_info["id"])))
+        )
 
     @operation("github", "update_repository")
     async def update_repository(self, request: web.Request) -> web.Response:
@@ -291,33 +318,3 @@ class GitHub:
         app = self._access.app
         owner = bodies.account(self._cloud.base_url, login, self._repositories.accounts[login])
         return web.json_response({"id": int(app["installation_id"]), "app_id": int(app["id"]), "account": owner})
-
-
-def _sorted(request: web.Request, found: list[Object]) -> list[Object]:
-    by = request.query.get("sort", "full_name")
-    member = {"created": None, "updated": "updated_at", "pushed": "pushed_at"}
-    if by not in member:
-        found.sort(key=lambda item: (item.data["owner"].lower(), item.name.lower()))
-        default = "asc"
-    else:
-        name = member[by]
-        found.sort(key=lambda item: item.created_at if name is None else item.data[name])
-        default = "desc"
-    return found[::-1] if request.query.get("direction", default) == "desc" else found
-
-
-def _paged(request: web.Request, base: str, items: list[dict[str, Any]]) -> web.Response:
-    """One page of a list, with the `Link` header GitHub's clients follow."""
-
-    def number(name: str, default: int, most: int) -> int:
-        text = request.query.get(name, "")
-        return min(max(int(text), 1), most) if text.isascii() and text.isdigit() and len(text) < 9 else default
-
-    size, page = number("per_page", 30, 100), number("page", 1, 10**8)
-    last = max(1, -(-len(items) // size))
-    links = []
-    for relation, target in (("prev", page - 1), ("next", page + 1), ("last", last), ("first", 1)):
-        if 1 <= target <= last and target != page:
-            links.append(f'<{base}{request.rel_url.update_query(page=str(target))}>; rel="{relation}"')
-    headers = {"Link": ", ".join(links)} if links else {}
-    return web.json_response(items[(page - 1) * size : page * size], headers=headers)

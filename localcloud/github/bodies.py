@@ -68,6 +68,18 @@ class RefusedError(Exception):
         return web.json_response(body, status=self.status, headers=HEADERS)
 
 
+class MovedError(RefusedError):
+    """The repository is somebody else's by now, or has another name; the answer says where it is found."""
+
+    def __init__(self, method: str, url: str) -> None:
+        super().__init__(301 if method in ("GET", "HEAD") else 307, "Moved Permanently")
+        self.url = url
+
+    def answer(self) -> web.Response:
+        body = {"message": self.message, "url": self.url, "documentation_url": DOCS}
+        return web.json_response(body, status=self.status, headers=HEADERS | {"Location": self.url})
+
+
 def error(status: int, message: str) -> web.Response:
     """An error in GitHub's form."""
     return RefusedError(status, message).answer()
@@ -119,7 +131,7 @@ def account(base: str, login: str, kind: str) -> dict[str, Any]:
     }
 
 
-def repository(base: str, port: int, item: Object, owner_kind: str, size: int) -> dict[str, Any]:
+def repository(base: str, port: int, item: Object, owner_kind: str) -> dict[str, Any]:
     """A full repository. Addresses that have nothing behind them here (SSH, Subversion) are empty."""
     data, owner = item.data, item.data["owner"]
     url = f"{base}/github/repos/{owner}/{item.name}"
@@ -146,7 +158,7 @@ def repository(base: str, port: int, item: Object, owner_kind: str, size: int) -
         "homepage": data.get("homepage"),
         "language": None,
         "default_branch": data["default_branch"],
-        "size": size,
+        "size": data.get("size", 0),  # kilobytes
         **{flag: bool(data.get(flag, default)) for flag, default in FLAGS.items()},
         "has_pages": False,
         "has_downloads": True,

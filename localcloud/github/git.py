@@ -90,3 +90,10 @@ async def branches(directory: Path) -> list[tuple[str, str]]:
     found = await git(directory, "for-each-ref", "--format=%(objectname) %(refname:lstrip=2)", "refs/heads")
     pairs = (line.partition(" ") for line in found.decode(errors="replace").splitlines())
     return [(name, sha) for sha, _, name in pairs]
+
+
+async def kilobytes(directory: Path) -> int:
+    """How much the objects of a repository take on disk."""
+    counted = await git(directory, "count-objects", "-v")
+    facts = dict(line.split(": ", 1) for line in counted.decode().splitlines() if ": " in line)
+    return int(facts.get("size", 0)) + int(facts.get("size-pack", 0))

@@ -22,6 +22,11 @@ USER = "User"
 ORGANIZATION = "Organization"
 NAME = re.compile(r"[A-Za-z0-9._-]{1,100}")
 FIRST_ID = 700_000_000
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS github_moves (
+  owner TEXT NOT NULL, name TEXT NOT NULL, repository TEXT NOT NULL, PRIMARY KEY (owner, name)
+);
+"""
 SETTABLE_TEXT = ("description", "homepage")
 SETTABLE_FLAGS = ("private", "archived", "has_issues", "has_projects", "has_wiki", "has_discussions", "is_template")
 
@@ -29,11 +34,13 @@ SETTABLE_FLAGS = ("private", "archived", "has_issues", "has_projects", "has_wiki
 class Repositories:
     """All repositories below one directory, by owner."""
 
-    def __init__(self, store: Store, root: Path, accounts: dict[str, str]) -> None:
+    def __init__(self, store: Store, root: Path, accounts: dict[str, str], stranger: str) -> None:
         self._store = store
         self.root = root
         self.accounts = accounts  # login -> kind
+        self.stranger = stranger  # the one of them that is not ours: it has to accept what it is given
         self._making: dict[str, asyncio.Lock] = {}
+        store.script(SCHEMA)
 
     def owner(self, login: str, kind: str | None = None) -> str | None:
         """The login as it is really written, or None when there is no such account (of that kind)."""
@@ -50,6 +57,17 @@ class Repositories:
             (name, owner),
         )
         return self._store.get("github", "repository", rows[0]["id"]) if rows else None
+
+    def numbered(self, identity: str) -> Object | None:
+        """The repository of that id."""
+        return self._store.get("github", "repository", identity)
+
+    def moved(self, owner: str, name: str) -> Object | None:
+        """The repository that had this address before it was transferred, while no other has taken the address."""
+        rows = self._store.query(
+            "SELECT repository FROM github_moves WHERE owner = ? AND name = ?", (owner.lower(), name.lower())
+        )
+        return self.numbered(rows[0]["repository"]) if rows else None
 
     def all(self, owner: str | None = None) -> list[Object]:
         found = self._store.all("github", "repository")
@@ -89,8 +107,26 @@ class Repositories:
         return made
 
     def update(self, item: Object, wished: dict[str, Any]) -> Object:
-        """Change settings of a repository. Raises `RefusedError`."""
+        """Change settings of a repository. Raises `RefusedError`, as for any change of one that stays archived."""
+        if item.data.get("archived") and wished.get("archived") is not False:
+            raise RefusedError(403, "Repository was archived so is read-only.")
         return self._store.update("github", "repository", item.id, **_settings(wished), updated_at=now())
+
+    def move(self, item: Object, owner: str) -> None:
+        """Give a repository to another owner; its old address leads to the new one from then on.
+
+        Raises:
+            RefusedError: the new owner has one of that name.
+        """
+        with self._store.transaction():
+            if self.get(owner, item.name):
+                raise RefusedError(422, f"Repository {owner}/{item.name} already exists.")
+            home = item.data.get("home") or item.data["owner"]
+            self._store.update("github", "repository", item.id, owner=owner, home=home, transfer=None, updated_at=now())
+            self._store.execute(
+                "INSERT OR REPLACE INTO github_moves VALUES (?, ?, ?)",
+                (str(item.data["owner"]).lower(), item.name.lower(), item.id),
+            )
 
     def note(self, item: Object, **changes: Any) -> None:
         """Record something about a repository that may have been deleted meanwhile."""
@@ -119,8 +155,8 @@ class Repositories:
         return path
 
     def _path(self, item: Object) -> Path:
-        # The id keeps a new repository apart from a deleted one of the same name.
-        return self.root / str(item.data["owner"]) / f"{item.name.lower()}-{item.id}.git"
+        # The id keeps a new repository apart from a deleted one of the same name. A transfer moves no files.
+        return self.root / str(item.data.get("home") or item.data["owner"]) / f"{item.name.lower()}-{item.id}.git"
 
     def _lock(self, identity: str) -> asyncio.Lock:
         return self._making.setdefault(identity, asyncio.Lock())
@@ -132,7 +168,8 @@ class Repositories:
         if found and default not in found:
             default = found[0]
             await git.git(self._path(item), "symbolic-ref", "HEAD", f"refs/heads/{default}")
-        self.note(item, pushed_at=now(), updated_at=now(), default_branch=default)
+        size = await git.kilobytes(self._path(item))
+        self.note(item, pushed_at=now(), updated_at=now(), default_branch=default, size=size)
 
     def clear_leftovers(self) -> None:
         """Remove what deletions and creations of a killed process left on disk."""

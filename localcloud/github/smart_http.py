@@ -59,13 +59,19 @@ class SmartHttp:
             caller = self._access.caller(request)
         except RefusedError:
             return _who("Invalid username or token.\n")
-        found = self._repositories.get(request.match_info["owner"], request.match_info["name"])
+        owner, name = request.match_info["owner"], request.match_info["name"]
+        found = self._repositories.get(owner, name) or self._repositories.moved(owner, name)
+        if found is not None and found.data["private"] and found.data["owner"] == self._repositories.stranger:
+            found = None
         if caller is None and (found is None or found.data["private"] or writes):
             return _who("Authentication required.\n")
         if found is None or (caller is not None and not caller.reaches(found.id)):
             return _text(404, "Repository not found.\n")
         if writes and not (caller and caller.may_write()):
             return _text(403, "Write access to repository not granted.\n")
+        if (found.data["owner"].lower(), found.name.lower()) != (owner.lower(), name.lower()):
+            there = f"{self._cloud.base_url}/github/git/{found.data['owner']}/{found.name}.git/{service}"
+            return web.Response(status=301, headers={"Location": f"{there}?{request.query_string}".rstrip("?")})
         if writes and found.data.get("archived"):
             return _text(403, "This repository was archived so it is read-only.\n")
         return await self._run(request, found, service, caller)

@@ -209,7 +209,6 @@ class Neon:
 
     @operation("neon", "reset_password")
     async def reset_password(self, request: web.Request) -> web.Response:
-        changed = await self.projects.reset_password(self._project(request))
-        return web.json_response(
-            {"role": bodies.role(changed) | {"password": changed.data["password"]}, "operations": []}
-        )
+        changed, number = self.projects.reset_password(self._project(request))
+        role = bodies.role(changed) | {"password": changed.data["password"]}
+        return web.json_response({"role": role, "operations": [bodies.operation(changed, number)]})

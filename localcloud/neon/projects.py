@@ -99,11 +99,20 @@ class Projects:
             raise KeyError(project_id)
         return found
 
-    async def reset_password(self, project: Object) -> Object:
-        """Set a new password; connections that are open stay open. Raises `DatabaseDown`."""
-        password = f"npg_{token(20)}"
-        await self.databases.make_role(project.data["role"], password)
-        return self._store.update("neon", "project", project.id, password=password, updated_at=now())
+    def reset_password(self, project: Object) -> tuple[Object, int]:
+        """Give the role a new password by an operation of its own; returns the project, and which operation it is.
+
+        As in the real service the new one is told at once, and holds once the operation has finished. Connections that
+        are open stay open. Raises `Locked` while operations are under way.
+        """
+        operations = project.data["operations"]
+        if any(operation["status"] not in FINAL for operation in operations):
+            raise Locked
+        operations = [*operations, _operation("apply_config", "running")]
+        changes = {"password": f"npg_{token(20)}", "operations": operations, "updated_at": now()}
+        changed = self._store.update("neon", "project", project.id, **changes)
+        self._start(project.id)
+        return changed, len(operations) - 1
 
     async def delete(self, project: Object) -> None:
         """Destroy the project. Raises `Locked` while operations are under way, `DatabaseDown`."""
@@ -129,27 +138,44 @@ class Projects:
     def _start(self, project_id: str) -> None:
         task = asyncio.create_task(self._bring_up(project_id), name=f"neon {project_id}")
         self._tasks[project_id] = task
-        task.add_done_callback(lambda _task: self._tasks.pop(project_id, None))
+        task.add_done_callback(lambda done: self._ended(project_id, done))
+
+    def _ended(self, project_id: str, task: asyncio.Task[None]) -> None:
+        if self._tasks.get(project_id) is task:  # another operation may have been begun by then
+            del self._tasks[project_id]
 
     async def _bring_up(self, project_id: str) -> None:
+        """Take every operation that has not ended to its end, in order."""
+        project = self.get(project_id)
+        for number, operation in enumerate(project.data["operations"] if project else []):
+            if operation["status"] in FINAL:
+                continue
+            self._mark(project_id, number, "running")
+            try:
+                await self._carry_out(project_id, operation["action"])
+            except (DatabaseDown, psycopg.Error) as error:
+                log.exception("project %s: %s failed", project_id, operation["action"])
+                self._fail_from(project_id, number, str(error))
+                return
+            self._mark(project_id, number, "finished")
+
+    async def _carry_out(self, project_id: str, action: str) -> None:
         project = self.get(project_id)
         if project is None:
             return
         data = project.data
-        try:
-            self._mark(project_id, 0, "running")
+        if action == "start_compute":
+            await asyncio.sleep(COMPUTE_SECONDS)
+            await self.databases.make_database(data["database"], data["role"])
+        else:
             await asyncio.gather(
                 asyncio.sleep(TIMELINE_SECONDS), self.databases.make_role(data["role"], data["password"])
             )
-            self._mark(project_id, 0, "finished")
-            self._mark(project_id, 1, "running")
-            await asyncio.sleep(COMPUTE_SECONDS)
-            await self.databases.make_database(data["database"], data["role"])
-            self._mark(project_id, 1, "finished")
-        except (DatabaseDown, psycopg.Error) as error:
-            log.exception("project %s could not be brought up", project_id)
-            for number in (0, 1):
-                self._mark(project_id, number, "failed", error=str(error))
+
+    def _fail_from(self, project_id: str, number: int, error: str) -> None:
+        project = self.get(project_id)
+        for one in range(number, len(project.data["operations"]) if project else 0):
+            self._mark(project_id, one, "failed", error=error)
 
     def _mark(self, project_id: str, number: int, status: str, *, error: str | None = None) -> None:
         project = self.get(project_id)

@@ -20,6 +20,7 @@ import environ
 
 from embedded.postgres import Cluster, PostgresUnavailable
 from mk0r.local.children import Child, code_fingerprint, left_running, stop_left_running
+from mk0r.local.first_staff import FirstStaff
 from mk0r.local.installation import (
     Ports,
     Unusable,
@@ -121,12 +122,15 @@ class Up:
         cloud = self._start_localcloud(ports, fingerprint) if self.local else None
         self._migrate()
         isolation = self._isolation() if any(vendor.name == "e2b" for vendor in self.local) else ""
+        staff = FirstStaff(ROOT, {**self.environment, **self._secrets(), "MK0R_VAR": str(self.var)})
         self._start_web(ports, fingerprint, cloud)
         say(f"\n  mk0r is up after {time.monotonic() - began:.1f} s:  {self.environment['PUBLIC_URL']}\n")
         for vendor in self.local:
             say(f"  {vendor.label:<10} local   (real with {vendor.key})")
         if isolation:
             say(f"  sandboxes: {isolation_words(isolation)}")
+        for line in staff.told(self.environment["PUBLIC_URL"]):
+            say(line)
         if cloud:
             say(f"\n  Look behind it: {cloud.get('operator_login_url', cloud['base_url'] + '/_cloud/')}")
         say("  Ctrl-C stops everything. Logs are in " + str(self.var / "log") + "\n")

@@ -35,7 +35,7 @@ DROP FUNCTION provisioning_resource_failure();
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('provisioning', '0004_sweep'),
+        ('provisioning', '0005_full_accounts'),
     ]
 
     operations = [

@@ -12,6 +12,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 from typing import Annotated, Any, ClassVar, TypeVar
 from urllib.parse import urlsplit
 
@@ -73,6 +74,14 @@ class Found:
         return self.created_at is None or self.created_at >= order.intended_at - CLOCK_SKEW
 
 
+class Rotates(StrEnum):
+    """How the credentials of a resource can be replaced while it goes on."""
+
+    NOT = ""
+    IN_PLACE = "in_place"  # the new one ends the old one at once
+    BESIDE = "beside"  # the new one is a thing of its own, and the old one lives until it is deleted
+
+
 class Step(abc.ABC):
     """Makes, finds, adopts and destroys one kind of resource. Every method raises `VendorError` when it cannot."""
 
@@ -85,6 +94,8 @@ class Step(abc.ABC):
     remote: ClassVar[bool] = True  # False: nothing exists at a vendor
     settles_within: ClassVar[float] = 4.0  # seconds after which a create that was sent shows in `find`, or never will
     cost: ClassVar[int] = 1  # requests an attempt takes out of the vendor's budget; the same for each of its steps
+    rotates: ClassVar[Rotates] = Rotates.NOT
+    rotates_not: ClassVar[str] = ""  # why, where it is `NOT`: a sentence for whoever asked
 
     @property
     @abc.abstractmethod
@@ -133,6 +144,21 @@ class Step(abc.ABC):
 
     async def revoke(self, made: Made) -> None:  # noqa: B027 - most have no secret of their own
         """Have the vendor take the credentials it gave out no more; the thing itself stays where that is possible."""
+
+    async def rotate(self, order: Order, made: Made) -> Made:
+        """Have the vendor make new credentials for what is `made`; returns what the row knows of it from then on."""
+        raise NotImplementedError
+
+    async def caught_up(self, order: Order, made: Made) -> Made | None:
+        """After a `rotate` that was not answered: what came of it, or None once it is sure that nothing usable did.
+
+        What cannot be used, because its secret was lost with the reply, is deleted. Called when nothing can come of
+        that call any more.
+        """
+        raise NotImplementedError
+
+    async def retire(self, order: Order, keep: str) -> None:  # noqa: B027 - most have one thing only
+        """Delete what bears the order's name beside the one of id `keep`, and see that it is gone."""
 
     @abc.abstractmethod
     def env(self, made: Made) -> dict[str, Secret]:

@@ -112,6 +112,18 @@ async def pause(sandbox_id: str) -> bool:
     return True
 
 
+async def prolong(sandbox_id: str, seconds_left: float) -> bool:
+    """Let a running one live longer without waking one that sleeps; False when none of that id runs."""
+    try:
+        async with _spoken(Verb.READ, "set_timeout", 15):
+            await e2b.AsyncSandbox.set_timeout(sandbox_id, lifetime(seconds_left), **_connection(15))
+    except VendorError as error:
+        if error.outcome is Outcome.GONE:
+            return False
+        raise
+    return True
+
+
 def egress(extra: tuple[str, ...] = ()) -> list[str]:
     """What a sandbox in E2B's own cloud may reach: the gateway, analytics, the package registry, its database."""
     hosts = {urlsplit(url).hostname or "" for url in (settings.GATEWAY_URL, settings.POSTHOG_HOST)}
@@ -154,6 +166,7 @@ class Sandbox(Step):
     without: ClassVar[str] = "Without a sandbox nothing can be built or shown; the other services are kept."
     settles_within: ClassVar[float] = 15.0  # it is listed once it has booted
     cost: ClassVar[int] = 1  # what is limited so tightly is creating; every other call has room to spare
+    rotates_not: ClassVar[str] = "E2B gives a sandbox no key of its own. What opens it is mk0r's own key."
 
     @property
     def base_url(self) -> str:

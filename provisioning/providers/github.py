@@ -62,7 +62,9 @@ class _User(pydantic.BaseModel):
     login: Login
 
 
-class _Api(Api):
+class GitHubApi(Api):
+    """GitHub's REST API under mk0r's own token."""
+
     vendor = "github"
 
     def base_url(self) -> str:
@@ -96,9 +98,12 @@ class Repository(Step):
     thing: ClassVar[str] = "a repository"
     without: ClassVar[str] = "The app works, but its versions are kept in the sandbox only."
     cost: ClassVar[int] = 1  # what is limited is making content: one repository; switching Actions off makes none
+    rotates_not: ClassVar[str] = (
+        "An app has no key to its repository: mk0r pushes for it, by a token that ends with the session."
+    )
 
     def __init__(self) -> None:
-        self._api = _Api()
+        self._api = GitHubApi()
 
     @property
     def base_url(self) -> str:

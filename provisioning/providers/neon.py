@@ -8,11 +8,9 @@ have to finish first. DELETE answers 200 with the project and is final for us, t
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, ClassVar
-from urllib.parse import parse_qsl, unquote, urlsplit
 
 import psycopg
 import pydantic
@@ -28,11 +26,13 @@ from provisioning.providers.base import (
     Made,
     Nothing,
     Order,
+    Rotates,
     Step,
     gone_is_fine,
     partial,
     require,
 )
+from provisioning.providers.neon_uri import read_uri, with_password
 from provisioning.secrets import Secret
 
 DATABASE = "neondb"
@@ -45,12 +45,7 @@ QUOTA = {
     "data_transfer_bytes": 2_000_000_000,
     "logical_size_bytes": 512_000_000,
 }
-_PRINTABLE = re.compile(r"[!-~]{1,1000}\Z")
-_HOST = re.compile(r"[A-Za-z0-9.-]{1,253}\Z")
-_NAME = re.compile(r"[A-Za-z0-9_-]{1,63}\Z")
-_PASSWORD = re.compile(r"[A-Za-z0-9_.~!@#%^*+=:,/?-]{1,200}\Z")  # what `.env` can carry for every reader
 _PAGE, _MAX_PAGES = 400, 100
-_QUERY = {"sslmode", "channel_binding", "options"}  # nothing that makes libpq read a file
 
 
 class _Project(pydantic.BaseModel):
@@ -104,6 +99,14 @@ class _Databases(pydantic.BaseModel):
     databases: list[_Database] = pydantic.Field(min_length=1)
 
 
+class _Role(pydantic.BaseModel):
+    password: str = pydantic.Field(min_length=1, max_length=200)
+
+
+class _Reset(pydantic.BaseModel):
+    role: _Role
+
+
 class _Operation(pydantic.BaseModel):
     status: str
 
@@ -127,31 +130,6 @@ class _Api(Api):
         return (Hint.QUOTA if code.endswith("LIMIT_EXCEEDED") and status == 422 else Hint.NONE), code
 
 
-def read_uri(uri: str, operation: str) -> tuple[dict[str, Any], dict[str, Secret]]:
-    """Take a connection URI apart into what is not secret and what is; raises `VendorError` where it is not one."""
-
-    def bad(why: str) -> VendorError:
-        return VendorError(operation, Outcome.AMBIGUOUS, status=200, detail=f"connection URI: {why}")
-
-    if not _PRINTABLE.match(uri):
-        raise bad("not printable")
-    try:
-        parts = urlsplit(uri)
-        port = parts.port or 5432
-    except ValueError as error:
-        raise bad("not a URI") from error
-    database, role = unquote(parts.path.removeprefix("/")), unquote(parts.username or "")
-    password, host = unquote(parts.password or ""), parts.hostname or ""
-    if parts.scheme not in {"postgres", "postgresql"} or not _HOST.match(host):
-        raise bad("scheme or host")
-    if not (_NAME.match(database) and _NAME.match(role) and _PASSWORD.match(password)):
-        raise bad("database, role or password")
-    if {key for key, _ in parse_qsl(parts.query, keep_blank_values=True)} - _QUERY:
-        raise bad("parameters")
-    meta = {"host": host, "port": port, "database": database, "role": role}
-    return meta, {"DATABASE_URL": Secret(uri), "NEON_ROLE_PASSWORD": Secret(password)}
-
-
 class Project(Step):
     """A project with one database and the role that owns it."""
 
@@ -163,6 +141,7 @@ class Project(Step):
     cost: ClassVar[int] = 6  # the create, and about five looks at its operations until the database is up
 
     settles_within: ClassVar[float] = 10.0
+    rotates: ClassVar[Rotates] = Rotates.IN_PLACE  # a role has one password
 
     def __init__(self) -> None:
         self._api = _Api()
@@ -281,8 +260,24 @@ class Project(Step):
 
     async def revoke(self, made: Made) -> None:
         """Give the role another password, which nobody is told: the data stays, the old password opens nothing."""
-        path = f"/projects/{made.external_id}/branches/{await self._branch(made.external_id)}/roles/{made.meta['role']}"
+        path = await self._role(made)
         await self._api.call(Verb.DELETE, "reset_password", "POST", f"{path}/reset_password", Nothing)
+        await self._await_operations(made.external_id)  # until then the old one holds
+
+    async def rotate(self, order: Order, made: Made) -> Made:  # noqa: ARG002 - the contract's shape
+        path = f"{await self._role(made)}/reset_password"
+        reset = await self._api.call(Verb.CREATE, "reset_password", "POST", path, _Reset, total=20)
+        uri = with_password(made.secrets["DATABASE_URL"].expose(), reset.role.password)
+        return self._made(made.external_id, uri, "reset_password")
+
+    async def caught_up(self, order: Order, made: Made) -> Made | None:
+        """Neon tells the password that holds now."""
+        now = await self.adopt(order, Found(made.external_id))
+        return None if now.secrets["NEON_ROLE_PASSWORD"] == made.secrets["NEON_ROLE_PASSWORD"] else now
+
+    async def _role(self, made: Made) -> str:
+        branch = await self._branch(made.external_id)
+        return f"/projects/{made.external_id}/branches/{branch}/roles/{made.meta['role']}"
 
     async def _branch(self, project: str) -> str:
         listed = await self._api.call(Verb.READ, "list_branches", "GET", f"/projects/{project}/branches", _Branches)

@@ -23,6 +23,9 @@ class Group(Step):
     thing: ClassVar[str] = "an analytics identity"
     without: ClassVar[str] = "The app works without analytics: visits will not be counted."
     remote: ClassVar[bool] = False
+    rotates_not: ClassVar[str] = (
+        "PostHog has one public key for all apps. Everybody can read it, and it cannot be replaced for one of them."
+    )
 
     @property
     def base_url(self) -> str:

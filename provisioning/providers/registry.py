@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from provisioning.providers import e2b, github, neon, posthog, resend
+from provisioning.providers import e2b, github, github_repositories, neon, posthog, resend
 from provisioning.providers.base import Step
 
 STEPS: tuple[Step, ...] = (
@@ -21,8 +21,17 @@ _BY_KIND = {(step.provider, step.kind): step for step in STEPS}
 # The sandbox is more than a resource: it is connected to, put to sleep, and looked at.
 connect_sandbox = e2b.connect
 pause_sandbox = e2b.pause
+prolong_sandbox = e2b.prolong
 allow_database = e2b.allow_database
 preview_answers = e2b.preview_answers
+
+# So is a repository: looked at, archived, given away.
+RepositoryFacts = github_repositories.Facts
+look_at_repository = github_repositories.look
+repository_is_there = github_repositories.is_there
+archive_repository = github_repositories.archive
+transfer_repository = github_repositories.transfer
+is_repository_owner = github_repositories.is_login
 
 
 def step_for(provider: str, kind: str) -> Step:

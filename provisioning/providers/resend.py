@@ -25,6 +25,7 @@ from provisioning.providers.base import (
     Made,
     Nothing,
     Order,
+    Rotates,
     Step,
     gone_is_fine,
     partial,
@@ -36,6 +37,7 @@ from provisioning.secrets import Secret
 _PAGE = 100
 _MAX_PAGES = 100
 _MOVED = {404, 405, 410}
+_ROUNDS = 3
 
 Token = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{8,200}$")]
 
@@ -143,6 +145,7 @@ class Audience(_ResendStep):
 
     kind: ClassVar[str] = "audience"
     thing: ClassVar[str] = "an audience"
+    rotates_not: ClassVar[str] = "An audience has no secret. What can be rotated is the app's sending key."
 
     async def create(self, order: Order) -> Made:
         try:
@@ -207,6 +210,7 @@ class ApiKey(_ResendStep):
     kind: ClassVar[str] = "api_key"
     thing: ClassVar[str] = "a sending key"
     adoptable: ClassVar[bool] = False
+    rotates: ClassVar[Rotates] = Rotates.BESIDE
 
     async def create(self, order: Order) -> Made:
         body = {"name": order.name, "permission": "sending_access"}
@@ -235,6 +239,23 @@ class ApiKey(_ResendStep):
     async def revoke(self, made: Made) -> None:
         """A key is nothing but its secret."""
         await self.destroy(made)
+
+    async def rotate(self, order: Order, made: Made) -> Made:  # noqa: ARG002 - the contract's shape
+        return await self.create(order)
+
+    async def caught_up(self, order: Order, made: Made) -> Made | None:
+        """A key whose reply was lost is of no use to anybody."""
+        await self.retire(order, made.external_id)
+        return None
+
+    async def retire(self, order: Order, keep: str) -> None:
+        for _ in range(_ROUNDS):
+            others = [one for one in await self.find(order) if one.external_id != keep and one.belongs_to(order)]
+            if not others:
+                return
+            for one in others:
+                await self.destroy(Made(one.external_id))
+        raise VendorError("delete_api_key", Outcome.REMEMBER, verb=Verb.DELETE, status=200, detail="still listed")
 
     def env(self, made: Made) -> dict[str, Secret]:
         return {

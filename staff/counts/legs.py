@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from django.db import connection
 
@@ -95,7 +96,7 @@ class Together:
 
 def legs_of(span: Span, since: datetime) -> tuple[Mapping[str, Legs], Together]:
     """The figures of every vendor, in the order of lists, and those of all together; one query."""
-    told = {
+    told: dict[str, Any] = {
         "since": since,
         "step": span.step.total_seconds(),
         "last": span.steps - 1,

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from django.contrib import admin
+from typing import Any
 
+from django.contrib import admin
+from django.db.models import Q, QuerySet
+
+from staff.lists import filters
 from staff.lists.base import ReadOnly
+from staff.lists.search import slug_of
 from staff.models import Entry, Undertaking
 
 
@@ -13,15 +18,20 @@ class EntryAdmin(ReadOnly):
     """Who did what, newest first."""
 
     list_display = ("at", "who", "action", "subject", "session", "reason", "where")
-    list_filter = ("action",)
-    search_fields = ("who", "session", "subject")
-    ordering = ("-id",)
+    list_filter = ("action", filters.within("at", "age"), filters.OfSessionByName)
+    search_help_text = "Who, a session's slug, or what it was done to, from its beginning"
+
+    def search(self, queryset: QuerySet[Any], words: str) -> QuerySet[Any]:
+        """By who did it, in which session, or to what."""
+        found = Q(who__istartswith=words) | Q(subject__startswith=words)
+        slug = slug_of(words)
+        return queryset.filter(found | Q(session__startswith=slug) if slug else found)
 
 
 @admin.register(Undertaking)
 class UndertakingAdmin(ReadOnly):
     """Orders, newest first."""
 
+    newest = ("begun_at", "id")
     list_display = ("begun_at", "power", "by_name", "reason", "finished_at")
     list_filter = ("power",)
-    ordering = ("-begun_at",)

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from django.contrib.admin import AdminSite
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 from django.template.response import TemplateResponse
 from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
@@ -45,7 +45,7 @@ class Line:
 
 
 @never_cache
-def dashboard(request: HttpRequest, site: AdminSite) -> HttpResponse:
+def dashboard(request: HttpRequest, site: AdminSite) -> TemplateResponse:
     """The page; to somebody without the rights it says so, as it is where every sign-in leads."""
     context: dict[str, Any] = {**site.each_context(request), "title": "Dashboard", "subtitle": None}
     if not request.user.has_perms(_RIGHTS):

@@ -22,6 +22,7 @@ class Order:
     where: str
     reason: str = ""
     options: dict[str, Any] = field(default_factory=dict)
+    id: str = ""  # of the undertaking: what is begun once per order knows it by that
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,21 @@ class Effect:
     what: str  # "project", "repository"
     name: str  # by which it is found at the vendor
     state: str = ""
+    exists: bool = True  # False: nothing of it can be at the vendor, so it is not counted there
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One choice in how a power is used, as the page that asks has it filled in."""
+
+    name: str
+    label: str
+    choices: tuple[tuple[str, str], ...] = ()  # value and words of each; without them it is a number, or text
+    text: bool = False
+    least: str = ""
+    most: str = ""
+    step: str = "any"
+    preset: str = ""
 
 
 class Power(ABC):
@@ -49,9 +65,13 @@ class Power(ABC):
     name: ClassVar[str]  # also the permission, staff.<name>
     permission: ClassVar[str] = ""  # where it is another's
     title: ClassVar[str]  # an imperative: "End and destroy"
+    noun: ClassVar[tuple[str, str]] = ("thing", "things")  # one of what it is used on, and several
+    heading: ClassVar[str] = "What this changes"  # over the effects, on the page that asks
+    link_words: ClassVar[str] = "open"  # what `Came.link` leads to
     warning: ClassVar[str] = ""  # what cannot be undone, for the page that asks
     needs_reason: ClassVar[bool] = False
     destroys: ClassVar[bool] = False
+    options: ClassVar[tuple[Option, ...]] = ()
 
     @property
     def right(self) -> str:
@@ -70,6 +90,10 @@ class Power(ABC):
         """How a person reads it in a list."""
         return str(subject)
 
+    def about(self, subject: Model) -> str:  # noqa: ARG002 (few need more)
+        """What helps a person to recognise it beside its label."""
+        return ""
+
     def slug(self, subject: Model) -> str:  # noqa: ARG002 (most have one)
         """Slug of the session it belongs to, for the audit log."""
         return ""
@@ -77,6 +101,14 @@ class Power(ABC):
     def effects(self, subjects: Iterable[Model]) -> dict[str, list[Effect]]:
         """For each key, exactly what the order will change; a constant number of queries."""
         return {self.key(one): [] for one in subjects}
+
+    def wants_reason(self, options: dict[str, Any]) -> bool:  # noqa: ARG002
+        """Whether a reason has to be given for using it so."""
+        return self.needs_reason
+
+    def destroyed(self, subjects: Sequence[Model], effects: dict[str, list[Effect]], options: dict[str, Any]) -> int:  # noqa: ARG002
+        """How many things are destroyed: where they are many, the person types that number to confirm it."""
+        return len(subjects) if self.destroys else 0
 
     def checked(self, options: dict[str, Any]) -> dict[str, Any]:
         """The options as they are kept; raises `Refused` where one is missing or wrong."""
@@ -89,3 +121,7 @@ class Power(ABC):
     def followed(self, key: str) -> Came:  # noqa: ARG002
         """How far a thing is whose errand said `WORKING`. Synchronous database code."""
         return Came(State.DONE)
+
+    def followed_all(self, keys: Sequence[str]) -> dict[str, Came]:
+        """The same for many, which are looked at every second: a power used on many at once does it in few queries."""
+        return {key: self.followed(key) for key in keys}

@@ -17,12 +17,13 @@ from provisioning.faults import CREATE_POINTS
 from tests.faults.experiment import armed, on_a_house, stands_still, woken
 from tests.faults.house import House
 from tests.faults.oracle import KINDS
-from tests.faults.processes import Process
+from tests.faults.processes import Process, Slot
 from tests.faults.storm import aftermath, progress
 from tests.faults.visitors import Manners, Visitors
 
 TITLE = "a teardown during a create leaves nothing, whoever comes last"
 SMALL, FULL = len(CREATE_POINTS), 500
+_LANES = 2
 _STILL = (0.0, 1.0)  # seconds between the end being asked for and the maker's going on
 
 
@@ -34,24 +35,35 @@ def points() -> Iterator[tuple[str, str]]:
 
 
 async def trial(house: House, size: int) -> dict[str, Any]:
-    """`size` sessions, one after another."""
+    """`size` sessions, two at a time: each lane has a web process that makes and one that ends."""
     house.cloud.clear_faults()
-    maker = house.of("web")[0]
-    async with Visitors(house, 1, Manners(retries=0), urls=house.urls[1:2]) as visitors, progress(house, visitors):
-        for provider, where in itertools.islice(points(), size):
-            (process,) = await armed([maker], f"{provider}.{where}=stop")
-            await house.until_answers(house.urls[0])
-            await _race(house, visitors, process, f"{provider}.{where}")
-        await armed([maker], "")
+    await house.grow(2 * _LANES)
+    async with (
+        Visitors(house, _LANES, Manners(retries=0), urls=house.urls[1::2]) as visitors,
+        progress(house, visitors),
+    ):
+        todo = itertools.islice(points(), size)
+
+        async def lane(maker: Slot, making: str, ending: str) -> None:
+            for provider, where in todo:
+                (process,) = await armed([maker], f"{provider}.{where}=stop")
+                await house.until_answers(making)
+                await _race(visitors, process, f"{provider}.{where}", making, ending)
+            await armed([maker], "")
+
+        makers, urls = house.of("web"), house.urls
+        async with asyncio.TaskGroup() as group:
+            for number in range(0, 2 * _LANES, 2):
+                group.create_task(lane(makers[number], urls[number], urls[number + 1]))
         outcome = await aftermath(house, visitors, since=time.monotonic(), kills=0)
     return outcome.demand()
 
 
-async def _race(house: House, visitors: Visitors, process: Process, where: str) -> None:
-    beginning = asyncio.create_task(visitors.begin(house.urls[0]))
+async def _race(visitors: Visitors, process: Process, where: str, making: str, ending: str) -> None:
+    beginning = asyncio.create_task(visitors.begin(making))
     assert await stands_still(process, within=30), f"nobody came to {where}"
-    visit = await beginning  # answered by the other process where the first stopped before it could
-    await visitors.end(visit, house.urls[1])
+    visit = await beginning  # answered by another process where the first stopped before it could
+    await visitors.end(visit, ending)
     await asyncio.sleep(random.uniform(*_STILL))
     async with woken(process):
         await visitors.closed(visit)

@@ -33,6 +33,7 @@ class Manners:
     """How visitors behave. Shares are of sessions."""
 
     ends: float = 1.0  # are ended; the others stay open for the oracle
+    most_open: int = 40  # of those; a vendor has room for so many only
     early: float = 0.3  # of the ended: while they are still being made
     retries: int = 1  # of a leg that failed
     within: float = 240.0  # seconds a visit may take before it counts as unanswered
@@ -61,6 +62,7 @@ class Visitors:
     done: int = 0
     all_came: asyncio.Event = field(default_factory=asyncio.Event)
     random: random.Random = field(default_factory=random.Random)
+    _left_open: int = 0
     _session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Visitors:
@@ -101,7 +103,8 @@ class Visitors:
 
     async def visit(self) -> Visit:
         """One session from its beginning to whatever end its visitor gives it."""
-        ends = self.random.random() < self.manners.ends
+        ends = self.random.random() < self.manners.ends or self._left_open >= self.manners.most_open
+        self._left_open += not ends
         early = ends and self.random.random() < self.manners.early
         visit: Visit | None = None
         try:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
+import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import httpx
 import pytest
@@ -89,6 +92,80 @@ def test_actions_are_switched_off(github: httpx.Client) -> None:
     assert github.put(f"{url}/actions/permissions", json={"enabled": False}).status_code == 204
     assert github.get(f"{url}/actions/permissions").json() == {"enabled": False}
     assert github.put(f"{url}/actions/permissions", json={}).status_code == 422
+
+
+def _pushed(well: CloudUnderTest, made: dict[str, str], work: Path) -> subprocess.CompletedProcess[str]:
+    """Commit a file in `work` and push it to a repository."""
+    url = made["clone_url"].replace("http://", f"http://x:{well.keys['github']}@")
+    script = (
+        "git init -q -b main . && echo $RANDOM > a && git add a && git -c user.name=a -c user.email=a@a commit -qm one"
+        f" && git push -q {url} main"
+    )
+    return subprocess.run(["bash", "-c", script], cwd=work, capture_output=True, text=True, check=False)
+
+
+def test_what_is_archived_can_be_read_but_not_changed_until_it_is_unarchived(
+    well: CloudUnderTest, github: httpx.Client, tmp_path: Path
+) -> None:
+    made = github.post("/user/repos", json={"name": name(), "private": True}).json()
+    assert made["size"] == 0
+    assert _pushed(well, made, tmp_path).returncode == 0
+    archived = github.patch(made["url"], json={"archived": True})
+    assert archived.status_code == 200
+    assert archived.json()["archived"] is True
+    assert archived.json()["size"] >= 1
+    refused = github.patch(made["url"], json={"description": "x"})
+    assert (refused.status_code, refused.json()["message"]) == (403, "Repository was archived so is read-only.")
+    pushed = _pushed(well, made, tmp_path)
+    assert pushed.returncode != 0
+    assert github.get(f"{made['url']}/commits").status_code == 200
+    assert github.patch(made["url"], json={"archived": False}).json()["archived"] is False
+    assert github.delete(made["url"]).status_code == 204
+
+
+def test_a_transfer_is_taken_with_202_and_its_old_address_leads_to_the_new_one(
+    well: CloudUnderTest, github: httpx.Client, tmp_path: Path
+) -> None:
+    owner = well.info["github_owner"]
+    made = github.post("/user/repos", json={"name": name(), "private": True}).json()
+    assert _pushed(well, made, tmp_path).returncode == 0
+    answer = github.post(f"{made['url']}/transfer", json={"new_owner": f"{owner}-org"})
+    assert answer.status_code == 202
+    assert answer.json()["owner"]["login"] == owner  # as GitHub: still the old one
+    _until(lambda: github.get(made["url"]).status_code == 301)
+    there = github.get(github.get(made["url"]).headers["location"])
+    assert there.json()["full_name"] == f"{owner}-org/{made['name']}"
+    assert github.delete(made["url"]).status_code == 307  # not followed, it deletes nothing
+    assert github.get(f"{there.json()['url']}/commits").json()[0]["commit"]["message"] == "one"
+    cloned = subprocess.run(
+        ["git", "clone", "-q", made["clone_url"].replace("http://", f"http://x:{well.keys['github']}@"), "again"],
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert cloned.returncode == 0, cloned.stderr
+    for wrong in ({}, {"new_owner": ""}, {"new_owner": "nobody-here"}, {"new_owner": f"{owner}-org"}):
+        assert github.post(f"{there.json()['url']}/transfer", json=wrong).status_code == 422
+    again = github.post("/user/repos", json={"name": made["name"]})
+    assert again.status_code == 201  # the address is free again
+    assert github.get(made["url"]).json()["id"] == again.json()["id"]
+
+
+def test_a_strangers_account_has_to_accept_what_it_is_given(well: CloudUnderTest, github: httpx.Client) -> None:
+    owner = well.info["github_owner"]
+    made = github.post("/user/repos", json={"name": name(), "private": True}).json()
+    assert github.post(f"{made['url']}/transfer", json={"new_owner": f"{owner}-friend"}).status_code == 202
+    time.sleep(0.6)
+    assert github.get(made["url"]).status_code == 200
+    assert well.operator("POST", "api/github/accept", {"repository": made["full_name"]}) == {"accepted": True}
+    _until(lambda: github.get(made["url"]).status_code == 404)  # it is private, and theirs
+    assert made["name"] not in [one["name"] for one in github.get("/user/repos", params={"per_page": 100}).json()]
+    assert well.live(vendor="github", name=made["name"])
+
+
+def _until(seen: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 10
+    while not seen():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def test_a_list_is_paged_by_links(well: CloudUnderTest, github: httpx.Client) -> None:

@@ -143,3 +143,25 @@ def test_an_unknown_project_is_404(neon: httpx.Client) -> None:
         assert neon.get(f"/projects/quiet-moon-1{path}").status_code == 404
     assert neon.get("/projects", params={"cursor": "nonsense"}).status_code == 400
     assert neon.get("/projects", params={"limit": "0"}).status_code == 400
+
+
+def test_a_new_password_is_told_at_once_and_holds_once_its_operation_has_finished(
+    well: CloudUnderTest, neon: httpx.Client
+) -> None:
+    made = project(well, name())
+    old = made["connection_uris"][0]["connection_uri"]
+    role = f"/projects/{made['project']['id']}/branches/{made['branch']['id']}/roles/{made['roles'][0]['name']}"
+    answer = neon.post(f"{role}/reset_password")
+    assert answer.status_code == 200
+    password = answer.json()["role"]["password"]
+    assert password not in old
+    assert [(one["action"], one["status"]) for one in answer.json()["operations"]] == [("apply_config", "running")]
+    assert neon.post(f"{role}/reset_password").status_code == 423
+    finished(well, made["project"]["id"])
+    with pytest.raises(psycopg.OperationalError):
+        psycopg.connect(old)
+    parameters = made["connection_uris"][0]["connection_parameters"]
+    query = {"database_name": parameters["database"], "role_name": parameters["role"]}
+    new = neon.get(f"/projects/{made['project']['id']}/connection_uri", params=query).json()["uri"]
+    assert password in new
+    psycopg.connect(new).close()

@@ -447,6 +447,48 @@ async def test_a_deletion_leaves_a_paused_vendor_alone_and_does_not_count_it_as_
     assert (await rows(session))["neon", "project"].state == "gone"
 
 
+@pytest.mark.usefixtures("without_sandbox")
+async def test_a_deletion_that_is_throttled_is_put_off_for_as_long_and_counts_for_nothing(
+    vendor_settings: Any, begin: Any, rows: Any
+) -> None:
+    session = await begin()
+    await services.converge(session.pk)
+    await database_sync_to_async(services.request_teardown)(session)
+    vendor_settings.set_faults([fault("github", "delete_repository", "status:429")])
+    await services.converge(session.pk)
+    row = (await rows(session))["github", "repository"]
+    assert (row.state, row.delete_attempts) == ("deleting", 0)
+    vendor = await database_sync_to_async(Vendor.objects.get)(provider="github")
+    assert row.next_at > vendor.paused_until
+    assert not vendor.making_only
+
+
+@pytest.mark.usefixtures("without_sandbox")
+async def test_what_an_account_that_is_full_has_no_room_to_make_can_still_be_deleted_there(
+    vendor_settings: Any, begin: Any, rows: Any, settings: Any
+) -> None:
+    settings.LEG_DEADLINES = {**settings.LEG_DEADLINES, "github": 4.0}
+    first, second = await begin(), await begin()
+    await services.converge(first.pk)
+    vendor_settings.set_faults([fault("github", "create_repository", "status:429")])
+    await services.converge(second.pk)
+    assert (await database_sync_to_async(standing.of)("github")).paused_for > 0
+    await database_sync_to_async(services.request_teardown)(first)
+    await services.converge(first.pk)
+    assert (await rows(first))["github", "repository"].state == "gone"
+    assert (await rows(second))["github", "repository"].state != "ready"
+
+
+@pytest.mark.django_db
+def test_a_pause_of_making_alone_becomes_one_of_everything_when_a_delete_is_throttled_too() -> None:
+    standing.pause(REPOSITORY, None, making_only=True)
+    assert standing.of("github").deletes_paused_for == 0
+    standing.pause(REPOSITORY, 30.0)
+    assert standing.of("github").deletes_paused_for > 25
+    standing.pause(REPOSITORY, None, making_only=True)
+    assert standing.of("github").deletes_paused_for > 25
+
+
 # --- the breaker ------------------------------------------------------------------------------------------------------
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 import time_machine
 from channels.db import database_sync_to_async
+from django.db.models.functions import Now
 
 from provisioning import clock, services
 from sessions_app import sweeps, tokens
@@ -55,3 +57,21 @@ def test_i12_a_new_session_lives_as_long_as_it_should(wrong_clock: None, setting
 
     left = session_begin(None).expires_at - clock.now()
     assert abs(left - timedelta(seconds=settings.MK0R_SESSION_TTL)) < timedelta(seconds=60)
+
+
+async def test_a_wait_that_the_database_set_is_as_long_as_it_says_whatever_the_clock_says(
+    vendor_settings: Any, begin: Any, rows: Any, wrong_clock: None
+) -> None:
+    session = await begin()
+    await database_sync_to_async(session.resources.filter(provider="github").update)(
+        next_at=clock_in(timedelta(seconds=2))
+    )
+    began = time.monotonic()
+    await services.converge(session.pk)
+    assert (await rows(session))["github", "repository"].state == "ready"
+    assert 1 < time.monotonic() - began < 25
+
+
+def clock_in(more: timedelta) -> Any:
+    """The database's time so much later."""
+    return Now() + more

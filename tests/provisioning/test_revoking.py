@@ -9,12 +9,10 @@ import httpx
 import psycopg
 import pytest
 from channels.db import database_sync_to_async
-from django.contrib.auth import get_user_model
-from django.test import Client
 from django.utils import timezone
 
-from provisioning import alerts, lapses, ledger, services
-from provisioning.models import Alert, Credential, Resource
+from provisioning import alerts, endings, lapses, ledger, services
+from provisioning.models import Alert, Resource
 from provisioning.providers.registry import step_for
 from sessions_app.models import Session
 
@@ -131,52 +129,19 @@ async def test_i7_what_is_stuck_raises_one_alert_which_is_over_when_it_is_gone(
     assert (await db(Alert.objects.get)(subject=name)).cleared_at is not None
 
 
-async def test_staff_forget_what_is_stuck_for_a_reason_that_stays_and_the_session_can_close(
+async def test_what_is_stuck_is_forgotten_for_a_reason_that_stays_and_the_session_can_close(
     vendor_settings: Any, begin: Any, rows: Any
 ) -> None:
     session = await _stuck(begin, vendor_settings)
     row = (await rows(session))["github", "repository"]
-    answers = await db(_forget)(row, "")
-    assert "This field is required" in answers[-1]
-    assert (await rows(session))["github", "repository"].state == "stuck"
-    await db(_forget)(row, "The organisation was deleted at GitHub.")
+    reason = "The organisation was deleted at GitHub."
+    assert await db(endings.forget)(row, reason=reason, by="sam")
+    assert not await db(endings.forget)(row, reason="again", by="ben")
     row = (await rows(session))["github", "repository"]
     assert (row.state, row.forgotten_reason, row.forgotten_by, row.verified_at) == (
-        "gone", "The organisation was deleted at GitHub.", "sam", None,
+        "gone", reason, "sam", None,
     )  # fmt: skip
     assert not await db(Alert.objects.filter(cleared_at=None).exists)()
-    logged = await db(lambda: list(_log_entries(row)))()
-    assert any("The organisation was deleted" in entry for entry in logged)
-
-
-def _forget(row: Resource, reason: str) -> list[str]:
-    staff, _ = get_user_model().objects.get_or_create(username="sam", is_staff=True, is_superuser=True)
-    client = Client()
-    client.force_login(staff)
-    form = {"action": "forget", "_selected_action": [row.pk]}
-    shown = client.post("/admin/provisioning/resource/", form).content.decode()
-    assert row.name in shown
-    form |= {"confirmed": "Forget", "reason": reason}
-    return [shown, client.post("/admin/provisioning/resource/", form).content.decode()]
-
-
-def _log_entries(row: Resource) -> list[str]:
-    from django.contrib.admin.models import LogEntry
-
-    return [entry.change_message for entry in LogEntry.objects.filter(object_id=str(row.pk))]
-
-
-def test_a_viewer_can_neither_forget_nor_revoke(db: None) -> None:
-    from django.contrib.auth.models import Permission
-
-    viewer = get_user_model().objects.create_user("vera", is_staff=True)
-    viewer.user_permissions.set(Permission.objects.filter(codename__in=["view_resource", "view_credential"]))
-    client = Client()
-    client.force_login(viewer)
-    for page, action in (("resource", "forget"), ("credential", "revoke")):
-        client.post(f"/admin/provisioning/{page}/", {"action": action, "_selected_action": [1], "confirmed": "yes"})
-        assert f'value="{action}"' not in client.get(f"/admin/provisioning/{page}/").content.decode()
-    assert not Credential.objects.filter(revoked_at__isnull=False).exists()
 
 
 async def test_a_neon_role_gets_another_password_and_its_data_stays(

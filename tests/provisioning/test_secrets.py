@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import logging
 import os
+import uuid
 from typing import Any
 
 import pytest
@@ -12,7 +13,11 @@ from django.core.exceptions import ImproperlyConfigured
 from hypothesis import given
 from hypothesis import strategies as st
 
+from provisioning import services
+from provisioning.models import Credential, Resource
 from provisioning.secrets import Secret, Unreadable, decrypt, encrypt
+from sessions_app.models import Session
+from sessions_app.slugs import slug_for
 
 
 def key(kid: str) -> str:
@@ -28,6 +33,24 @@ def test_i16_a_ciphertext_moved_to_another_row_does_not_open() -> None:
     sealed = encrypt(Secret("correct horse"), identity="credential|ada|ciphertext")
     with pytest.raises(Unreadable):
         decrypt(sealed, identity="credential|ben|ciphertext")
+
+
+@pytest.mark.django_db
+def test_i16_ciphertexts_swapped_between_two_credentials_of_a_resource_do_not_open() -> None:
+    session_id = uuid.uuid4()
+    session = Session.objects.create(id=session_id, slug=slug_for(session_id))
+    services.plan(session)
+    row = Resource.objects.get(session=session, provider="neon")
+    one, other = (
+        Credential(resource=row, name=name, expires_at=session.expires_at) for name in ("DATABASE_URL", "NEON_HOST")
+    )
+    for credential in (one, other):
+        credential.seal(Secret(f"value of {credential.name}"))
+        credential.save()
+    one.ciphertext, other.ciphertext = other.ciphertext, one.ciphertext
+    for credential in (one, other):
+        with pytest.raises(Unreadable):
+            credential.reveal()
 
 
 def test_i16_a_flipped_bit_anywhere_is_refused() -> None:

@@ -48,6 +48,7 @@ def test_a_key_of_ours_is_dots_in_message_arguments_and_traceback(text: str) -> 
     [
         (f"token {TOKEN} of a session", TOKEN[20:]),
         (TOKEN.replace("mk0rgw", "mk0r"), TOKEN[20:]),
+        ("staff showed mk0rs_" + "0123456789abcdef" * 4, "0123456789abcdef"),
         ("postgresql://role:npg_AbC123xyz@db.example/app?x=1", "npg_AbC123xyz"),
         ("postgres://role:p%40ss/w+rd@db.example:5432/app", "p%40ss"),
         ("connection failed: password=Hunter22secret host=db", "Hunter22secret"),
