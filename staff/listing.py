@@ -20,12 +20,12 @@ from sessions_app.models import Session, Turn
 
 LINKED: dict[type[Model], frozenset[str]] = {
     Session: frozenset({"state__exact", "created_at__gte"}),
-    Turn: frozenset({"state__exact", "state__in"}),
+    Turn: frozenset({"state__exact"}),
     Resource: frozenset(
         {"provider__exact", "state__exact", "created_at__gte", "settled_at__isnull", "failed_at__gte"}
-        | {"failed_reason__exact", "meta__paused__iexact"}
+        | {"failed_reason__exact"}
     ),
-    Alert: frozenset({"kind__exact", "subject__exact", "cleared_at__isnull"}),
+    Alert: frozenset({"kind__exact", "cleared_at__isnull"}),
     ModelCall: frozenset({"started_at__gte"}),
     Stray: frozenset({"provider__exact", "cleared_at__isnull", "deleted_at__isnull", "deleted_at__gte"}),
     SweepRun: frozenset(),

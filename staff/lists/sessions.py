@@ -21,6 +21,7 @@ from staff.listing import session_page
 from staff.lists import filters, search
 from staff.lists.base import ReadOnly
 from staff.lists.columns import OfSessions
+from staff.lists.doing import Doing
 from staff.pages import timeline
 
 
@@ -43,6 +44,7 @@ class SessionAdmin(ReadOnly):
     )  # fmt: skip
     list_filter = (
         "state",
+        Doing,
         filters.within("created_at", "age"),
         filters.Legs,
         filters.TurnUnderWay,

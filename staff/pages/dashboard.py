@@ -11,7 +11,7 @@ from typing import Any
 from django.contrib.admin import AdminSite
 from django.http import HttpRequest
 from django.template.response import TemplateResponse
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 
@@ -22,7 +22,7 @@ from sessions_app.models import Session, Turn
 from staff import charts
 from staff.counts import failures, legs, money, sessions, sweeps, trouble, turns, vendors
 from staff.counts.spans import SPANS, Span, span_of
-from staff.listing import listing, page_of
+from staff.listing import listing, page_of, session_page
 
 KINDS = {"posthog": "analytics", "github": "repository", "resend": "e-mail", "e2b": "sandbox", "neon": "database"}
 ICONS = {"posthog": "chart", "github": "repo", "resend": "mail", "e2b": "box", "neon": "db"}
@@ -87,7 +87,7 @@ def _figures(span: Span) -> dict[str, Any]:
         ],
         "stuck": [{"row": row, "why": _first_sentence(row), "link": page_of(row)} for row in trouble.stuck()],
         "sweep": _sweep(sweeps.last_sweep()),
-        "recent": [{"line": one, "link": page_of(one.session)} for one in sessions.recent()],
+        "recent": [{"line": one, "link": session_page(one.session.slug)} for one in sessions.recent()],
         "providers": [str(provider.label) for provider in Provider],
         "links": _links(since, spent.since),
     }
@@ -109,25 +109,17 @@ def _line(told: legs.Legs, now: vendors.Condition, failed: int, since: datetime)
             "all": listing(Resource, provider__exact=provider, created_at__gte=since),
             "settled": listing(Resource, provider__exact=provider, created_at__gte=since, settled_at__isnull=False),
             "failed": listing(Resource, provider__exact=provider, failed_at__gte=since),
-            "now": vendors_page() or listing(Alert, subject__exact=provider, cleared_at__isnull=True),
+            "now": reverse("admin:vendors"),
         },
     )
-
-
-def vendors_page() -> str:
-    """The page on which vendors are stopped and let go again; empty while there is none."""
-    try:
-        return reverse("admin:vendors")
-    except NoReverseMatch:
-        return ""
 
 
 def _links(since: datetime, day: datetime) -> dict[str, str]:
     return {
         "open": listing(Session, state__exact=Session.State.OPEN),
-        "building": listing(Turn, state__in=sessions.UNDER_WAY),  # a session has at most one under way
-        "idle": listing(Session, state__exact=Session.State.OPEN, doing=sessions.IDLE),
-        "asleep": listing(Resource, provider__exact="e2b", state__exact="ready", meta__paused__iexact="true"),
+        "building": listing(Session, doing=sessions.BUILDING),
+        "idle": listing(Session, doing=sessions.IDLE),
+        "asleep": listing(Session, doing=sessions.ASLEEP),
         "running": listing(Turn, state__exact=Turn.State.RUNNING),
         "waiting": listing(Turn, state__exact=Turn.State.QUEUED),
         "begun": listing(Session, created_at__gte=since),
