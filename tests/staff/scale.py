@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.apps import apps
 from django.db import connection
 from django.utils import timezone
 
@@ -125,10 +126,15 @@ def load(sessions: int = SESSIONS, events_each: int = EVENTS_EACH) -> None:
 
 
 def _copy(cursor: Any, table: str, columns: list[str], rows: Iterable[str]) -> None:
-    named = ", ".join(f'"{column}"' for column in columns)
+    """Send the rows; a column that they do not name and that must not be empty gets its model's default."""
+    fields = next(model for model in apps.get_models() if model._meta.db_table == table)._meta.concrete_fields
+    more = {each.column: each.get_default() for each in fields if not (each.null or each.primary_key)}
+    more = {column: value for column, value in more.items() if column not in columns}
+    named = ", ".join(f'"{column}"' for column in [*columns, *more])
+    end = "".join(f"\t{_text(value)}" for value in more.values()) + "\n"
     with cursor.copy(f"COPY {table} ({named}) FROM STDIN") as copy:
         for row in rows:
-            copy.write(row)
+            copy.write(row + end)
 
 
 def _first_free() -> dict[str, int]:
@@ -141,7 +147,7 @@ def _first_free() -> dict[str, int]:
 
 
 def _line(values: Iterable[Any]) -> str:
-    return "\t".join(map(_text, values)) + "\n"
+    return "\t".join(map(_text, values))
 
 
 def _text(value: Any) -> str:
@@ -293,13 +299,13 @@ def _events(month: _Month) -> Iterator[str]:
         for state in ("creating", "ready")
     ]
     for key, begun, count in sorted(month.talked, key=lambda one: one[1]):
-        yield f"{key}\t1\tsession.opened\t{{}}\t{begun}\n"
+        yield f"{key}\t1\tsession.opened\t{{}}\t{begun}"
         for seq in range(2, count + 1):
             at = begun + timedelta(seconds=3 * seq)
             if seq <= len(legs):
-                yield f"{key}\t{seq}\tresource.changed\t{legs[seq - 2]}\t{at}\n"
+                yield f"{key}\t{seq}\tresource.changed\t{legs[seq - 2]}\t{at}"
             else:
-                yield f"{key}\t{seq}\t{_LOG[seq % 5]}\t{body}\t{at}\n"
+                yield f"{key}\t{seq}\t{_LOG[seq % 5]}\t{body}\t{at}"
 
 
 def queries_of(ask: Callable[[], Any]) -> list[str]:

@@ -194,18 +194,25 @@ def test_every_figure_leads_to_a_list_that_shows_its_rows(signed_in: Callable[[s
     for link in sorted(set(found)):
         assert client.get(link, follow=True).status_code == 200, link
         assert "e=1" not in client.get(link).headers.get("location", ""), link
-    for figure, model, count in (
-        ("4", "session/?state__exact=open", 4),
-        ("1", "turn/?state__exact=running", 1),
-        ("1", "alert/?cleared_at__isnull=True", 2),
-        ("1", "stray/?provider__exact=neon&cleared_at__isnull=True&deleted_at__isnull=True", 1),
-        ("1", "session/?doing=asleep", 1),
-        ("1", "session/?doing=building", 1),
-        ("2", "session/?doing=idle", 2),
-        ("1", "resource/?failed_reason__exact=rate_limited&failed_at__gte=", 1),
+    figures = re.findall(r'<a [^>]*?href="([^"]+)"[^>]*>([\d,]+)', page)
+    told = {html.unescape(link): figure for link, figure in figures}
+    for rows, count in (
+        ("session/?state__exact=open", 4),
+        ("session/?doing=asleep", 1),
+        ("session/?doing=building", 1),
+        ("session/?doing=idle", 2),
+        ("session/?created_at__gte=", 4),
+        ("turn/?state__exact=running", 1),
+        ("alert/?cleared_at__isnull=True", 2),
+        ("alert/?kind__exact=sweep_asks&cleared_at__isnull=True", 1),
+        ("resource/?state__exact=stuck", 1),
+        ("stray/?provider__exact=neon&cleared_at__isnull=True&deleted_at__isnull=True", 1),
     ):
-        link = next(one for one in found if model in one)
-        assert client.get(link).context["cl"].queryset.count() == count, (figure, link)
+        link = next(one for one in told if rows in one)
+        assert told[link] == str(count), link
+        assert client.get(link).context["cl"].queryset.count() == count, link
+    why = next(one for one in found if "failed_reason__exact=rate_limited" in one)
+    assert [row.provider for row in client.get(why).context["cl"].queryset] == ["github"]
 
 
 def test_a_page_without_rows_and_one_without_rights_say_so(signed_in: Callable[[str], Client]) -> None:
