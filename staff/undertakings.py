@@ -124,10 +124,18 @@ async def _done(power: Power, order: Order, errand: Errand) -> Came:
         return Came(State.FAILED, _BROKE.format(reference))
 
 
-def _followed(power: Power, errand: Errand) -> Came:
+def _followed(power: Power, errands: list[Errand]) -> dict[str, Came]:
+    try:
+        return power.followed_all([one.key for one in errands])
+    except Exception:  # of one of them: look at each by itself
+        log.warning("staff.look_broke power=%s", power.name, exc_info=True)
+    return {one.key: _followed_one(power, one) for one in errands}
+
+
+def _followed_one(power: Power, errand: Errand) -> Came:
     try:
         return power.followed(errand.key)
-    except Exception:  # the same
+    except Exception:  # the errand's boundary
         reference = secrets.token_hex(3)
         log.exception("staff.errand_broke power=%s key=%s reference=%s", power.name, errand.key, reference)
         return Came(State.FAILED, _BROKE.format(reference))
@@ -143,8 +151,10 @@ def _settle(errand: Errand, came: Came) -> None:
 def _follow(undertaking: Undertaking, power: Power) -> bool:
     """Look at what is under way; whether anything still is. Writes down when nothing is any more."""
     under_way = False
-    for errand in undertaking.errands.filter(state=State.WORKING):
-        came = _followed(power, errand)
+    errands = list(undertaking.errands.filter(state=State.WORKING))
+    found = _followed(power, errands) if errands else {}
+    for errand in errands:
+        came = found.get(errand.key) or Came(State.FAILED, "no longer exists")
         under_way = under_way or came.state == State.WORKING
         if (came.state, came.words, came.link) != (errand.state, errand.words, errand.link):
             _settle(errand, came)

@@ -121,8 +121,8 @@ class Up:
         self._start_postgres(ports)
         cloud = self._start_localcloud(ports, fingerprint) if self.local else None
         self._migrate()
-        staff = FirstStaff(ROOT, {**self.environment, **self._secrets(), "MK0R_VAR": str(self.var)})
         isolation = self._isolation() if any(vendor.name == "e2b" for vendor in self.local) else ""
+        staff = FirstStaff(ROOT, {**self.environment, **self._secrets(), "MK0R_VAR": str(self.var)})
         self._start_web(ports, fingerprint, cloud)
         say(f"\n  mk0r is up after {time.monotonic() - began:.1f} s:  {self.environment['PUBLIC_URL']}\n")
         for vendor in self.local:

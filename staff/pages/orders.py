@@ -130,6 +130,7 @@ def undertaking(request: HttpRequest, key: UUID) -> HttpResponse:
         **admin.site.each_context(request),
         "title": power.title if power else found.power,
         "noun": power.noun[len(errands) != 1] if power else "",
+        "one": power.noun[0] if power else "",
         "link_words": power.link_words if power else "open",
         "undertaking": found,
         "errands": [(errand, GLYPHS[errand.state], WORDS[errand.state]) for errand in errands],

@@ -39,6 +39,7 @@ class Standing:
     word: str
     why: str = ""
     until: datetime | None = None
+    when: str = "until"  # what `until` is
     stopped: bool = False
     can_stop: bool = False
     rates: list[dict[str, Any]] = field(default_factory=list)
@@ -83,13 +84,14 @@ def _standing(provider: str, row: Vendor | None, now: datetime) -> Standing:
     if row is None:
         return found
     if row.stopped:
-        found.stopped, found.until = True, row.stopped_at
+        found.stopped, found.until, found.when = True, row.stopped_at, "since"
         found.glyph, found.badge, found.word = "paused", "off", "Stopped by staff"
         said = f"by {row.stopped_by}" if row.stopped_by else ""
         found.why = f"{said}: {row.stopped_reason}" if row.stopped_reason else said
     elif row.probe_at is not None:
-        found.glyph, found.badge, found.word, found.until = "failed", "bad", "Refuses our key", row.probe_at
-        found.why = f"{row.refusals} times in a row; the next leg after this time finds out"
+        found.glyph, found.badge, found.word = "failed", "bad", "Refuses our key"
+        found.until, found.when = row.probe_at, "asked again from"
+        found.why = f"{row.refusals} times in a row; the next leg after that time finds out"
     elif row.paused_until is not None and row.paused_until > now:
         found.glyph, found.badge, found.word, found.until = "stuck", "warn", "Asked us to wait", row.paused_until
         found.why = "legs queue until then, and come back one by one"

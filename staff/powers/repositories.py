@@ -14,7 +14,7 @@ from provisioning.models import Provider, Resource
 from provisioning.outcome import Outcome, Wire
 from provisioning.providers.registry import archive_repository, is_repository_owner, transfer_repository
 from sessions_app.database import db
-from staff.powers.base import Came, Effect, Order, State
+from staff.powers.base import Came, Effect, Option, Order, State
 from staff.powers.rotating import OverResources
 from staff.refusals import Refused
 
@@ -23,6 +23,9 @@ _NO_REPOSITORY = "is no repository"
 
 class _OverRepositories(OverResources):
     """What both share: of what is chosen, repositories alone."""
+
+    noun = ("repository", "repositories")
+    link_words = "repository"
 
     def find(self, keys: Any) -> list[Model]:
         return [row for row in super().find(keys) if isinstance(row, Resource) and row.provider == Provider.GITHUB]
@@ -38,6 +41,7 @@ class Archive(_OverRepositories):
     name = "archive"
     title = "Archive"
     warning = "An archived repository can be read and cloned. The app's next versions cannot be pushed to it."
+    options = (Option("archived", "From now on", (("yes", "Archived"), ("no", "Not archived")), preset="yes"),)
 
     def checked(self, options: dict[str, Any]) -> dict[str, Any]:
         chosen = str(options.get("archived", "yes"))
@@ -71,6 +75,7 @@ class Transfer(_OverRepositories):
     name = "transfer"
     title = "Give to another owner"
     needs_reason = True
+    options = (Option("new_owner", "New owner at GitHub", text=True, most="39"),)
     warning = (
         "From then on it is theirs: mk0r pushes no more versions to it and does not delete it when the session ends."
         " A person has to accept it within a day; until then it stays here."

@@ -17,7 +17,7 @@ from sessions_app import jobs, services
 from sessions_app.database import db
 from sessions_app.models import Session
 from staff.powers.base import Came, Effect, Option, Order, Power, State
-from staff.powers.subjects import effect_of, session_page
+from staff.powers.subjects import effect_of, session_page, vendor
 from staff.refusals import Refused
 
 MOST_HOURS = 7 * 24
@@ -71,14 +71,29 @@ class Teardown(_OverSessions):
         return await db(_end, UUID(key))
 
     def followed(self, key: str) -> Came:
-        session = Session.objects.get(pk=key)
-        link = reverse("receipt", args=[session.slug])
-        if session.state == Session.State.CLOSED:
-            return Came(State.DONE, "all gone, proved", link)
-        left = session.resources.exclude(state=Resource.State.GONE)
-        stuck = [row for row in left if row.state == Resource.State.STUCK]
-        words = f"{len(left)} left" + (f", {stuck[0].provider} is stuck and tried hourly" if stuck else "")
-        return Came(State.WORKING, words, link)
+        return self.followed_all([key])[key]
+
+    def followed_all(self, keys: Sequence[str]) -> dict[str, Came]:
+        rows = Resource.objects.filter(session_id__in=keys).exclude(state=Resource.State.GONE).order_by("id")
+        left: dict[str, list[Resource]] = {key: [] for key in keys}
+        for row in rows.only("session_id", "provider", "state"):
+            left[str(row.session_id)].append(row)
+        given_up = Resource.objects.filter(session_id__in=keys, forgotten_at__isnull=False)
+        unproved = {str(pk) for pk in given_up.values_list("session_id", flat=True)}
+        sessions = Session.objects.filter(pk__in=keys).only("pk", "slug", "state")
+        return {str(one.pk): _how_far(one, left[str(one.pk)], str(one.pk) in unproved) for one in sessions}
+
+
+def _how_far(session: Session, left: list[Resource], unproved: bool) -> Came:
+    link = reverse("receipt", args=[session.slug])
+    if session.state == Session.State.CLOSED:
+        return Came(State.DONE, "ended; not all is proved gone" if unproved else "all gone, proved", link)
+    stuck = next((row for row in left if row.state == Resource.State.STUCK), None)
+    return Came(
+        State.WORKING,
+        f"{len(left)} left" + (f", {vendor(stuck.provider)} is stuck and tried hourly" if stuck else ""),
+        link,
+    )
 
 
 def _end(session_id: UUID) -> Came:

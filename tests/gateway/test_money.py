@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+from datetime import timedelta
 from typing import Any
 
 import aiohttp
 import pytest
 from aiohttp import web
 
-from gateway import prices
+from gateway import meter, prices
 from gateway.models import ModelCall, ModelHold
 from sessions_app.models import Session
 from tests.gateway.conftest import Upstream, in_db
@@ -120,3 +121,28 @@ async def test_what_the_meter_cannot_count_is_not_asked_for(
     assert "container" not in sent
     tools = [{"type": "code_execution_20250825", "name": "code_execution"}]
     assert (await ask(http, door, token(ada), tools=tools))[0] == 403
+
+
+async def test_the_days_cap_holds_for_all_sessions_together_and_only_for_its_day(
+    door: str,
+    http: aiohttp.ClientSession,
+    upstream: Upstream,
+    ada: Session,
+    mallory: Session,
+    token: Any,
+    settings: Any,
+) -> None:
+    async def answer(request: web.Request) -> web.Response:
+        return web.json_response({"id": "m", "content": [], "usage": {"input_tokens": 1, "output_tokens": 1}})
+
+    upstream.answer = answer
+    settings.MK0R_BUDGET_USD, settings.MK0R_DAILY_USD = 0.0, 1.0
+    spent = ModelCall(session=ada, model="m", status=200, complete=True, cost_usd="1.00")
+    spent.started_at = meter.today() - timedelta(seconds=1)
+    await in_db(spent.save)
+    assert (await ask(http, door, token(mallory)))[0] == 200
+    spent.started_at = meter.today()
+    await in_db(spent.save)
+    status, text = await ask(http, door, token(mallory))
+    assert status == 403
+    assert "$1.00" in text

@@ -23,7 +23,7 @@ from sessions_app import services, sweeps
 from sessions_app.models import Event, Session, Turn
 from staff import undertakings
 from staff.actors import Actor
-from staff.models import Entry
+from staff.models import Entry, Errand, Undertaking
 from staff.powers import POWERS
 from staff.refusals import NotAllowed, Refused
 from tests.fixtures.cloud import CloudUnderTest
@@ -274,3 +274,16 @@ def test_nothing_is_made_of_keys_that_are_none_and_nobody_uses_a_power_they_have
         with pytest.raises(NotAllowed):
             undertakings.begin(operator, POWERS[name], ["1"], reason="why")
     assert not Entry.objects.exists()
+
+
+async def test_a_look_that_breaks_fails_its_errand_and_holds_up_no_other(sam: Actor) -> None:
+    session: Session = await db(services.session_begin)(None)
+    own = await row(session, "posthog")
+    made = await Undertaking.objects.acreate(power="retry", by_name="sam", where="shell")
+    for number, key in enumerate(("0", str(own.pk)), 1):
+        await Errand.objects.acreate(undertaking=made, number=number, key=key, label=key, state="working")
+    await Resource.objects.filter(pk=own.pk).aupdate(state="ready", attempt=1, external_id="x")
+    await undertakings.carry_out(made.pk, 0)
+    found = [(one.state, one.words) async for one in made.errands.order_by("number")]
+    assert (found[0][0], "mk0r itself failed" in found[0][1]) == ("failed", True)
+    assert found[1] == ("done", "is live")
