@@ -197,6 +197,7 @@ CHANNEL_LAYERS = {
 PROCRASTINATE_IMPORT_PATHS = ["provisioning.tasks", "sessions_app.tasks", "staff.tasks"]
 
 LANGUAGE_CODE = "en-gb"
+FORMAT_MODULE_PATH = "staff.formats"
 TIME_ZONE = "UTC"
 USE_I18N = False
 USE_TZ = True

@@ -45,4 +45,4 @@ def told(state: str, words: str = "") -> SafeString:
 def badge(state: str, of: str, words: str = "") -> SafeString:
     """The glyph alone for the eye; for everybody else "Neon live"."""
     said = f"{of} {words or word(state)}"
-    return format_html('<span title="{1}">{0}<span class="sr">{1}</span></span>', glyph(state), said)
+    return format_html('<span class="vcell" title="{1}">{0}<span class="sr">{1}</span></span>', glyph(state), said)

@@ -22,7 +22,7 @@ _DOTS = "•••"  # as many for every value
 class ResourceAdmin(OfSessions):
     """Every resource of every session, newest first."""
 
-    list_display = ("name", "vendor", "how", "its_session", "trouble", "took", "tries", "next_", "age")
+    list_display = ("called", "vendor", "how", "its_session", "trouble", "took", "tries", "next_", "age")
     list_filter = (
         "state",
         "provider",
@@ -38,6 +38,11 @@ class ResourceAdmin(OfSessions):
     def search(self, queryset: QuerySet[Any], words: str) -> QuerySet[Any]:
         """By name or id."""
         return search.resources(queryset, words)
+
+    @admin.display(description="name")
+    def called(self, row: Resource) -> SafeString:
+        """What it is called at its vendor."""
+        return format_html('<span class="mono">{}</span>', row.name)
 
     @admin.display(description="what")
     def vendor(self, row: Resource) -> str:

@@ -12,6 +12,7 @@ from django.contrib.postgres.search import SearchQuery, SearchVector
 from django.db.models import Q, QuerySet
 
 from provisioning.models import Resource
+from provisioning.names import verify
 from sessions_app.models import Session, Version
 
 HELP = "Slug or name at a vendor, from its beginning"
@@ -40,8 +41,11 @@ def of_session(queryset: QuerySet[Any], words: str, path: str = "session__") -> 
 def sessions(queryset: QuerySet[Any], words: str) -> QuerySet[Any]:
     """Sessions by slug, by words of their title, or by the id or name of something they own or owned at a vendor.
 
-    Each way is a query of its own that its index answers; an OR of them would read every session.
+    Each way is a query of its own that its index answers; an OR of them would read every session. A whole slug of ours
+    proves itself, and can mean nothing else.
     """
+    if verify(slug_of(words)):
+        return queryset.filter(slug=slug_of(words))
     ways = _owners(words) if len(words) >= _SHORTEST_ID else Session.objects.none().order_by().values_list("pk")
     if slug := slug_of(words):
         ways = ways.union(Session.objects.filter(slug__startswith=slug).order_by().values_list("pk"))

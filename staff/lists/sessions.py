@@ -40,7 +40,7 @@ class SessionAdmin(ReadOnly):
 
     newest = ("created_at", "id")
     list_display = (
-        "slug", "how", *(provider.value for provider in Provider), "title_", "turns_", "cost", "last_event", "age",
+        "name", "how", *(provider.value for provider in Provider), "title_", "turns_", "cost", "last_event", "age",
     )  # fmt: skip
     list_filter = (
         "state",
@@ -81,6 +81,11 @@ class SessionAdmin(ReadOnly):
         if session is None:
             raise Http404(object_id)
         return redirect(session_page(session.slug))
+
+    @admin.display(description="session")
+    def name(self, session: Any) -> SafeString:
+        """Its slug."""
+        return format_html('<span class="mono">{}</span>', session.slug)
 
     @admin.display(description="state")
     def how(self, session: Any) -> SafeString:

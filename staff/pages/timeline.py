@@ -19,6 +19,7 @@ PAGE = 100
 _SHOWN = 4_000  # characters of one event; its own page has the rest
 _GIST = 160
 _VENDORS = {provider.value: str(provider.label) for provider in Provider}
+_ENDED = {"True": "ok", "False": "failed"}
 _TROUBLE = {"failed": "failed", "stuck": "stuck", "lost": "failed", "error": "failed", "warning": "stuck"}
 
 
@@ -90,7 +91,7 @@ def _said(event_type: str, data: dict[str, Any]) -> str:
         case "agent.tool":
             return f"{text.get('name', '')} {text.get('summary', '')}"
         case "agent.result":
-            return f"{'ok' if data.get('ok') else 'failed'} {text.get('output', '')}"
+            return f"{_ENDED.get(text.get('ok', ''), '')} {text.get('output', '')}"
         case "version.created":
             return f"{text.get('number', '')} {text.get('sha', '')[:7]} {text.get('message', '')}"
         case "turn.finished":

@@ -70,6 +70,7 @@ class Power(ABC):
     link_words: ClassVar[str] = "open"  # what `Came.link` leads to
     warning: ClassVar[str] = ""  # what cannot be undone, for the page that asks
     needs_reason: ClassVar[bool] = False
+    reason_hint: ClassVar[str] = "optional"  # beside the field, where it is not always needed
     destroys: ClassVar[bool] = False
     options: ClassVar[tuple[Option, ...]] = ()
 

@@ -31,6 +31,7 @@ class PauseVendor(Power):
         "While a vendor is stopped nothing is made there: its legs fail and say that staff have paused it. What is "
         "there stays and can be deleted."
     )
+    reason_hint = "needed to stop it"
     options = (Option("stopped", "From now on", (("true", "Stopped"), ("false", "In use"))),)
 
     def find(self, keys: Sequence[str]) -> list[Model]:

@@ -55,6 +55,9 @@ ADDRESSES = [
     "/admin/repositories/",
     "/admin/orphans/",
     "/admin/vendors/",
+    "/admin/sessions_app/session/?state__exact=closed",
+    "/admin/provisioning/resource/?provider__exact=neon&state__exact=gone",
+    "/admin/sessions_app/turn/?state__exact=done",
 ]
 
 _STEPS = (("posthog", "group"), ("github", "repository"), ("resend", "audience"), ("resend", "api_key"),

@@ -117,6 +117,8 @@ def test_every_kind_of_page_at_every_width_in_both_schemes(site: str, chromium: 
         "sessions": "/admin/sessions_app/session/",
         "resources": "/admin/provisioning/resource/?state__exact=ready",
         "resource": f"/admin/provisioning/resource/{row}/change/",
+        "session": f"/admin/sessions/{Resource.objects.latest('pk').session.slug}/",
+        "events": "/admin/sessions_app/event/",
         "audit": "/admin/staff/entry/?q=sam",
         "nothing": "/admin/gateway/mailsend/",
         "user": f"/admin/auth/user/{user}/change/",

@@ -263,7 +263,10 @@ def test_nothing_is_made_of_keys_that_are_none_and_nobody_uses_a_power_they_have
     actor: Callable[[str], Actor], db: None
 ) -> None:
     admin, operator, viewer = actor("admin"), actor("operator"), actor("viewer")
-    options = {"extend": {"hours": "1"}, "sweep": {"dry": "true"}, "pause_vendor": {"stopped": "false"}}
+    options: dict[str, dict[str, Any]] = {
+        "extend": {"hours": "1"}, "sweep": {"dry": "true"}, "pause_vendor": {"stopped": "false"},
+        "transfer": {"new_owner": "octocat"},
+    }  # fmt: skip
     for name, power in POWERS.items():
         for keys in (["0"], ["-1"], ["9" * 30], ["²"], ["run-x"], ["nobody"], ["1; drop table"]):
             with pytest.raises(Refused, match="Nothing is chosen"):
