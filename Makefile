@@ -42,8 +42,12 @@ check: .venv/dev.stamp ## ruff, mypy, import-linter
 	@$(BIN)/lint-imports --no-cache
 
 .PHONY: test
-test: check ## every check and every test
-	@$(BIN)/pytest -n 2 --dist loadfile --ignore tests/faults
+test: check ## every check and every test but the long ones
+	@$(BIN)/pytest -n 2 --dist loadfile --ignore tests/faults -m "not long"
+
+.PHONY: test-long
+test-long: .venv/dev.stamp ## tests that wait for minutes: storms at vendors, restarts, two hundred teardowns
+	@$(BIN)/pytest -n 2 --dist loadfile --ignore tests/faults -m long
 
 .PHONY: chaos-small
 chaos-small: .venv/dev.stamp ## every fault experiment at the size CI runs, some minutes

@@ -19,7 +19,7 @@ from tests.e2e.api_visitor import Visitor
 from tests.e2e.builder_page import until
 from tests.fixtures.installation import Installation
 
-pytestmark = [pytest.mark.isolation, pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.isolation, pytest.mark.long, pytest.mark.timeout(400)]
 
 DEADLINE = 3.0  # seconds, as the installation is told
 GROWTH = 50 * 1024  # kB that web may grow by

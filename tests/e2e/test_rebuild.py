@@ -17,7 +17,7 @@ from tests.e2e.api_visitor import Visitor
 from tests.e2e.builder_page import until
 from tests.fixtures.installation import Installation, run_installation
 
-pytestmark = [pytest.mark.isolation, pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.isolation, pytest.mark.long, pytest.mark.timeout(400)]
 
 PROMPT, TABLE = "A guest book: name and message", "/api/guests"
 

@@ -23,7 +23,7 @@ from sessions_app.slugs import slug_for
 from staff.models import Entry, Undertaking
 from tests.fixtures.cloud import CloudUnderTest
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.long, pytest.mark.timeout(900)]
 db = database_sync_to_async
 
 MANY, MAKING_AT_ONCE = 200, 8
