@@ -10,6 +10,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+import uuid
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -24,7 +25,10 @@ from django.test import Client
 from django.utils import timezone
 from playwright.sync_api import Page, sync_playwright
 
+from provisioning import services as provisioning
 from provisioning.models import Alert, Resource, SweepRun, Vendor
+from sessions_app.models import Session
+from sessions_app.slugs import slug_for
 from staff import groups
 from tests.pages.conftest import free_port
 from tests.staff import scale
@@ -71,13 +75,15 @@ def _month() -> str:
     now = timezone.now()
     Vendor.objects.create(provider="resend", paused_until=now + timedelta(minutes=9), pauses=1)
     Alert.objects.create(kind="sweep_asks", subject="neon", text="Three of four rows have nothing there.")
-    rows = Resource.objects.filter(state="gone", provider__in=["neon", "resend"]).order_by("-id")[:3]
-    for row in rows:
-        Resource.objects.create(
-            session=row.session, provider=row.provider, kind=f"{row.kind}_2", name=row.name, state="stuck", attempt=1,
-            delete_attempts=6, next_at=now + timedelta(minutes=41),
-            error={"reason": "busy", "message": f"{row.get_provider_display()} is busy (423). It is tried again."},
-        )  # fmt: skip
+    busy = {"reason": "busy", "message": "Neon is busy and did not delete it (423). It is tried again."}
+    for _ in range(3):
+        key = uuid.uuid4()
+        session = Session.objects.create(id=key, slug=slug_for(key), state="closing", title="A list of who brings what")
+        provisioning.plan(session)
+        session.resources.exclude(kind="project").update(state="gone", deleted_at=now, verified_at=now)
+        session.resources.filter(kind="project").update(
+            state="stuck", error=busy, delete_attempts=6, next_at=now + timedelta(minutes=41)
+        )
     SweepRun.objects.filter(pk=SweepRun.objects.latest("pk").pk).update(state="asking", reason="neon: same account?")
     sam = User.objects.create_user("sam", password="correct horse battery", is_staff=True)
     sam.groups.add(Group.objects.get(name="admin"))
