@@ -93,14 +93,14 @@ async def test_two_hundred_chosen_sessions_end_with_the_receipt_of_each_while_a_
             told = (await db(operator.get)(f"{answer.url}state")).json()
             finished = told["finished"]
             seen.add(told["tally"]["done"])
-            await asyncio.sleep(0.5)
+            await asyncio.sleep(1)
 
     assert len(seen) > 2, f"progress was seen at {sorted(seen)} alone"
     assert told["tally"] == {"waiting": 0, "working": 0, "done": MANY, "nothing": 0, "failed": 0}
     assert {one["link"] for one in told["errands"]} == {f"/s/{one.slug}/receipt" for one in sessions_of_many}
-    for one in told["errands"]:
-        receipt = await db(operator.get)(one["link"])
-        assert "Everything is gone" in receipt.text
+    assert not await Resource.objects.filter(verified_at=None).aexists()  # each is proved gone
+    for one in told["errands"][::10]:
+        assert "Everything is gone" in (await db(operator.get)(one["link"])).text
     slugs = {f"mk0r-{one.slug}" for one in sessions_of_many}
     assert not [thing for thing in vendor_settings.live() if thing["name"] in slugs]
     assert await Resource.objects.filter(provider="github", delete_attempts__gt=0).aexists()  # it did fail
