@@ -139,7 +139,7 @@ async def recover_stalled(context: JobContext, timestamp: int) -> None:  # noqa:
     for job in await manager.get_stalled_jobs(seconds_since_heartbeat=settings.MK0R_WORKER_SILENCE):
         log.warning("job.recovered task=%s id=%s attempts=%s", job.task_name, job.id, job.attempts)
         suspicion = job.attempts - _SUSPECT_ATTEMPTS
-        pause = min(3600.0, 5.0 * 2.0 ** min(suspicion, 10)) if suspicion >= 0 else 0.0
+        pause = min(3600.0, 5.0 * 1.5 ** min(suspicion, 20)) if suspicion >= 0 else 0.0
         try:
             await manager.retry_job(job, retry_at=datetime.now(UTC) + timedelta(seconds=pause))
         except UniqueViolation:

@@ -41,7 +41,7 @@ for name, task in app.tasks.items():
 async def trial(house: House, size: int) -> dict[str, Any]:
     """A storm of `size` sessions, with kills that are aimed at jobs in hand."""
     # In a long run a session that dies often without being at fault must still come to its end within a visit.
-    pace = 1.0 if size < _LONG else 2.5
+    pace = 1.0 if size < _LONG else 4.0
     monkey = Monkey(house.of("web"), every=(0.8 * pace, 2.0 * pace), stops=0)
     before = sum(slot.kills for slot in house.of("worker"))
     in_flight = min(IN_FLIGHT, size // 2)

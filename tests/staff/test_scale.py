@@ -12,7 +12,7 @@ from staff import groups
 from tests.conftest import _empty
 from tests.staff import scale
 
-pytestmark = [pytest.mark.django_db, pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.django_db, pytest.mark.long, pytest.mark.timeout(900)]
 
 FEW = 60
 _LARGE = {
