@@ -114,11 +114,13 @@ def standing(session: Session, legs: list[Leg], turn: Turn | None) -> tuple[str,
         return ("stuck", f"Ending, {stuck} stuck") if stuck else ("deleting", "Ending")
     if turn is not None and turn.state in ACTIVE:
         return "creating", "Building"
+    if "paused" in states and not failed:
+        return "paused", "Asleep"
     if {State.CREATING, State.PLANNED, State.UNKNOWN} & set(states):
         return "creating", "Provisioning"
     if failed:
         return "failed", f"{failed} of {len(legs)} failed"
-    return ("paused", "Asleep") if "paused" in states else ("ready", "Live")
+    return "ready", "Live"
 
 
 def turn_words(turn: Turn | None) -> str:

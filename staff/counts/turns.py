@@ -8,7 +8,7 @@ from datetime import datetime
 from django.db.models import Count, Min, Q
 
 from sessions_app.models import Turn
-from staff.counts.sessions import UNDER_WAY
+from sessions_app.turns import ACTIVE
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class Turns:
 def under_way() -> Turns:
     """One query."""
     running = Q(state=Turn.State.RUNNING)
-    found = Turn.objects.filter(state__in=UNDER_WAY).aggregate(
+    found = Turn.objects.filter(state__in=ACTIVE).aggregate(
         running=Count("pk", filter=running),
         waiting=Count("pk", filter=~running),
         longest_since=Min("started_at", filter=running),

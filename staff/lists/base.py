@@ -48,7 +48,7 @@ class ReadOnly(admin.ModelAdmin):  # type: ignore[type-arg]  # one base for all
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         """What the list itself offers, and an order for each of `powers` that this member of staff has."""
         actor = of_request(request)
-        known = [POWERS[name] for name in self.powers if name in POWERS]
+        known = [POWERS[name] for name in self.powers]
         may = [(f"order_{power.name}", power) for power in known if actor.may(power.right)]
         return {**super().get_actions(request), **{name: (ordered(power), name, power.title) for name, power in may}}
 

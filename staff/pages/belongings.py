@@ -110,7 +110,7 @@ def _of_a_key(credential: Credential) -> list[str]:
 
 
 def _acts(actor: Actor, subject: Model, names: list[str]) -> list[tuple[Power, str]]:
-    powers = [POWERS[name] for name in names if name in POWERS]
+    powers = [POWERS[name] for name in names]
     return [(power, power.key(subject)) for power in powers if actor.may(power.right)]
 
 

@@ -22,6 +22,8 @@ from sessions_app.models import Session, Turn
 from staff import charts
 from staff.counts import failures, legs, money, sessions, sweeps, trouble, turns, vendors
 from staff.counts.spans import SPANS, Span, span_of
+from staff.glance import Glance
+from staff.glyphs import badge
 from staff.listing import listing, page_of, session_page
 
 KINDS = {"posthog": "analytics", "github": "repository", "resend": "e-mail", "e2b": "sandbox", "neon": "database"}
@@ -87,7 +89,7 @@ def _figures(span: Span) -> dict[str, Any]:
         ],
         "stuck": [{"row": row, "why": _first_sentence(row), "link": page_of(row)} for row in trouble.stuck()],
         "sweep": _sweep(sweeps.last_sweep()),
-        "recent": [{"line": one, "link": session_page(one.session.slug)} for one in sessions.recent()],
+        "recent": [_recent(session, seen) for session, seen in sessions.recent()],
         "providers": [str(provider.label) for provider in Provider],
         "links": _links(since, spent.since),
     }
@@ -112,6 +114,17 @@ def _line(told: legs.Legs, now: vendors.Condition, failed: int, since: datetime)
             "now": reverse("admin:vendors"),
         },
     )
+
+
+def _recent(session: Session, seen: Glance) -> dict[str, Any]:
+    untouched = "Nothing yet" if session.state == Session.State.OPEN else "Left before building"
+    return {
+        "session": session,
+        "seen": seen,
+        "legs": [badge(leg.state, leg.vendor, leg.word) for leg in seen.legs],
+        "asked": session.title or untouched,
+        "link": session_page(session.slug),
+    }
 
 
 def _links(since: datetime, day: datetime) -> dict[str, str]:

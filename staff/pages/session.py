@@ -85,7 +85,7 @@ def _acts(actor: Actor, session: Session, turns: list[Turn]) -> list[tuple[Power
         wanted.append(("end_turn", turns[0]))
     if session.state == Session.State.OPEN:
         wanted += [("extend", session), ("teardown", session)]
-    known = [(POWERS[name], subject) for name, subject in wanted if name in POWERS]
+    known = [(POWERS[name], subject) for name, subject in wanted]
     return [(power, power.key(subject)) for power, subject in known if actor.may(power.right)]
 
 

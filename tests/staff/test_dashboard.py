@@ -127,8 +127,8 @@ def test_sessions_are_building_asleep_or_idle_and_turns_run_or_wait() -> None:
     Session.objects.filter(pk=closed.pk).update(state="closed")
     assert sessions.live() == sessions.Live(open=4, building=2, idle=1, asleep=1)
     assert turns.under_way() == turns.Turns(running=1, waiting=1, longest_since=long_ago)
-    told = {one.session.slug: (one.words, one.turns) for one in sessions.recent()}
-    assert told[building.slug] == ("Building", "1 running")
+    told = {session.slug: (seen.word, seen.turn) for session, seen in sessions.recent()}
+    assert told[building.slug] == ("Building", "1 running, 4 min 00 s")
     assert told[asleep.slug] == ("Asleep", "1 done")
     assert told[closed.slug] == ("Ended", "none")
     assert len(told) == 5
