@@ -226,7 +226,7 @@ async def reveal(request: HttpRequest, key: UUID, body: s.RevealIn) -> dict[str,
         try:
             value = revealing.reveal(actor, key, body.reason)
         except Refused as refusal:
-            revealing.refused(actor, key, body.reason, refusal)
+            revealing.refused(actor, key, body.reason, str(refusal))
             raise
         return {"name": revealing.name_of(key), "value": value.expose()}
 

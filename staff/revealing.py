@@ -63,13 +63,13 @@ def reveal(actor: Actor, credential_id: UUID | str, reason: str) -> Secret:
         return _opened(credential)
 
 
-def refused(actor: Actor, credential_id: UUID, reason: str, cause: Refused) -> None:
+def refused(actor: Actor, credential_id: UUID, reason: str, cause: str) -> None:
     """Write down that a value was asked for and not given; for doors through which strangers to it may ask."""
     held = Credential.objects.select_related("resource__session").filter(pk=credential_id).first()
     audit.record(
         actor, "reveal_refused", str(held or "a credential that does not exist"),
         session=held.resource.session.slug if held else "", reason=reason.strip(), credential=str(credential_id),
-        cause=str(cause),
+        cause=cause,
     )  # fmt: skip
 
 

@@ -18,7 +18,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
 from provisioning.models import Credential
-from staff import audit, revealing, signing
+from staff import revealing, signing
 from staff.actors import Actor, of_request
 from staff.powers.rotating import label
 from staff.refusals import Refused
@@ -76,10 +76,5 @@ def _unconfirmed(request: HttpRequest) -> str:
 def _refused(
     actor: Actor, request: HttpRequest, key: UUID, words: str, status: int, *, password: bool = False
 ) -> JsonResponse:
-    held = Credential.objects.select_related("resource__session").filter(pk=key).first()
-    audit.record(
-        actor, "reveal_refused", str(held or "a credential that does not exist"),
-        session=held.resource.session.slug if held else "", reason=request.POST.get("reason", "").strip(),
-        credential=str(key), cause=words,
-    )  # fmt: skip
+    revealing.refused(actor, key, request.POST.get("reason", ""), words)
     return JsonResponse({"error": words, "password": password}, status=status)
