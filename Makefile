@@ -43,11 +43,15 @@ check: .venv/dev.stamp ## ruff, mypy, import-linter
 
 .PHONY: test
 test: check ## every check and every test but the long ones
-	@$(BIN)/pytest -n 2 --dist loadfile --ignore tests/faults -m "not long"
+	@$(BIN)/pytest -n 2 --dist loadfile --ignore tests/faults --ignore tests/conformance -m "not long"
 
 .PHONY: test-long
 test-long: .venv/dev.stamp ## tests that wait for minutes: storms at vendors, restarts, two hundred teardowns
-	@$(BIN)/pytest -n 2 --dist loadfile --ignore tests/faults -m long
+	@$(BIN)/pytest -n 2 --dist loadfile --ignore tests/faults --ignore tests/conformance -m long
+
+.PHONY: conformance
+conformance: .venv/dev.stamp ## drive the stand-ins with the vendors' own clients and print what was exercised
+	@$(BIN)/pytest -n 2 --dist loadfile tests/conformance
 
 .PHONY: chaos-small
 chaos-small: .venv/dev.stamp ## every fault experiment at the size CI runs, some minutes
