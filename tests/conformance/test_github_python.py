@@ -67,9 +67,9 @@ def test_a_repository_is_made_found_renamed_and_deleted(
     exercised("edit")
     for _ in range(2):
         user.create_repo(name(), private=True)
-    names = [each.name for each in user.get_repos()]  # two to a page
-    assert f"{called}-2" in names
-    assert len(names) == len(set(names)) >= 3
+    listed = [each.id for each in user.get_repos()]  # two to a page
+    assert made.id in listed
+    assert len(listed) == len(set(listed)) >= 3
     exercised("get_repos")
     found.delete()
     with pytest.raises(UnknownObjectException):
