@@ -230,7 +230,7 @@ class GitHub:
         caller, login = request[CALLER], request.match_info.get("org")
         owner = None
         if login is None:
-            self._caller(request)
+            self._owner(request)
             if "organization_member" not in request.query.get("affiliation", "organization_member"):
                 owner = self._cloud.github_owner
         elif (owner := self._repositories.owner(login)) is None:

@@ -121,7 +121,9 @@ def test_a_jwt_opens_nothing_but_the_app(well: CloudUnderTest, github: httpx.Cli
     token = signed(app)
     assert call(well, token, "GET", one["url"]).status_code == 404
     assert call(well, token, "DELETE", one["url"]).status_code == 404
-    assert one["name"] not in [each["name"] for each in call(well, token, "GET", "/user/repos?per_page=100").json()]
+    listed = call(well, token, "GET", f"/orgs/{app['installation_owner']}/repos?per_page=100&sort=created")
+    assert one["name"] not in [each["name"] for each in listed.json()]
+    assert call(well, token, "GET", "/user/repos").status_code == 403
     refs = f"{one['clone_url']}/info/refs?service=git-upload-pack"
     assert httpx.get(refs, auth=("x-access-token", token)).status_code == 401
     for path in ("/installation/repositories", "/installation/token"):
@@ -170,8 +172,11 @@ def test_a_token_of_the_installation_reaches_its_account_and_no_other(
     theirs = made(well, github)
     assert call(well, token, "GET", theirs["url"]).status_code == 404
     assert call(well, token, "DELETE", theirs["url"]).status_code == 404
-    refused = call(well, token, "POST", "/user/repos", {"name": "x"})
-    assert (refused.status_code, refused.json()["message"]) == (403, "Resource not accessible by integration")
+    for method, path in (("POST", "/user/repos"), ("GET", "/user/repos"), ("GET", "/user")):  # a person's alone
+        refused = call(well, token, method, path, {"name": "x"})
+        assert (refused.status_code, refused.json()["message"]) == (403, "Resource not accessible by integration")
+    owned = call(well, token, "GET", f"/orgs/{organization}/repos?per_page=100&sort=created").json()
+    assert mine.json()["id"] in [each["id"] for each in owned]
     listed = call(well, token, "GET", "/installation/repositories?per_page=1").json()
     assert listed["total_count"] >= 1
     assert len(listed["repositories"]) == 1
