@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
-from provisioning import rates
+from provisioning import rates, rsa_keys
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.FileAwareEnv()
@@ -72,6 +72,24 @@ SECRET_KEY = _secret("SECRET_KEY", "test-only-" + "x" * 50)
 # "kid:base64(32 bytes)[,kid:base64…]": the first encrypts, all decrypt.
 MK0R_ENCRYPTION_KEYS = _secret("MK0R_ENCRYPTION_KEYS", "t1:" + "dGVzdC1vbmx5LTMyLWJ5dGVzLWtleS0wMDAwMDAwMDA=")
 
+
+def _private_key(name: str) -> str:
+    """An RSA key in PEM, however it was handed over; empty where none was."""
+    given = str(env.str(name, default=""))
+    try:
+        return rsa_keys.read_pem(given) if given else ""
+    except ValueError as error:
+        raise ImproperlyConfigured(f"{name}: {error}.") from error
+
+
+def _number(name: str) -> str:
+    """A number that a vendor gave something, as text; empty where none is set."""
+    given = str(env.str(name, default=""))
+    if given and not (given.isascii() and given.isdigit()):
+        raise ImproperlyConfigured(f"{name} must be a number.")
+    return given
+
+
 # --- vendors: addresses and keys ------------------------------------------------------------------------------------
 NEON_API_URL = env.str("NEON_API_URL", default="https://console.neon.tech/api/v2").rstrip("/")
 NEON_API_KEY = env.str("NEON_API_KEY", default="")
@@ -85,6 +103,9 @@ RESEND_FROM = env.str("RESEND_FROM", default="onboarding@resend.dev")
 GITHUB_API_URL = env.str("GITHUB_API_URL", default="https://api.github.com").rstrip("/")
 GITHUB_GIT_URL = env.str("GITHUB_GIT_URL", default="https://github.com").rstrip("/")
 GITHUB_TOKEN = env.str("GITHUB_TOKEN", default="")
+GITHUB_APP_ID = env.str("GITHUB_APP_ID", default="").strip()  # an App in place of the token: its number or client id
+GITHUB_APP_PRIVATE_KEY = _private_key("GITHUB_APP_PRIVATE_KEY")
+GITHUB_INSTALLATION_ID = _number("GITHUB_INSTALLATION_ID")
 GITHUB_OWNER = env.str("GITHUB_OWNER", default="")  # an organisation; empty: the token's own user
 POSTHOG_HOST = env.str("POSTHOG_HOST", default="https://us.i.posthog.com").rstrip("/")
 POSTHOG_PROJECT_KEY = env.str("POSTHOG_PROJECT_KEY", default="")
