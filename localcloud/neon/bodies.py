@@ -101,11 +101,13 @@ def transfer(project_id: str, request: dict[str, str]) -> dict[str, str]:
     return {"id": request["id"], "project_id": project_id} | dates
 
 
-def user(account: Account, projects: int, limit: int | None) -> dict[str, Any]:
+def user(account: Account, limit: int | None) -> dict[str, Any]:
     """The account behind the key."""
     return {
         "active_seconds_limit": 0,
         "billing_account": {
+            "state": "active",
+            "payment_method": "none",
             "payment_source": {"type": ""},
             "subscription_type": "free_v2",
             "quota_reset_at_last": "1970-01-01T00:00:00Z",
@@ -126,7 +128,6 @@ def user(account: Account, projects: int, limit: int | None) -> dict[str, Any]:
         "name": account.login,
         "last_name": "",
         "projects_limit": limit or 1_000_000,
-        "projects_count": projects,
         "branches_limit": BRANCHES_LIMIT,
         "max_autoscaling_limit": 0.25,
         "plan": "local",

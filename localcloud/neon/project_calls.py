@@ -42,8 +42,7 @@ class ProjectCalls:
 
     @operation("neon", "get_current_user")
     async def me(self, request: web.Request) -> web.Response:
-        account = request[ACCOUNT]
-        return web.json_response(bodies.user(account, len(self._projects.of(account)), self._projects.limit))
+        return web.json_response(bodies.user(request[ACCOUNT], self._projects.limit))
 
     @operation("neon", "create_project")
     async def create(self, request: web.Request) -> web.Response:

@@ -462,9 +462,9 @@ def _as_earlier_versions_kept_it(state: Path, life: NeonLife) -> None:
 
 def test_an_account_has_as_many_projects_as_it_may(small: CloudUnderTest) -> None:
     with neon_client(small) as neon, neon_client(small, small.info["neon_friend_key"]) as friend:
-        account = neon.get("/users/me").json()
-        assert account["projects_limit"] == 3
-        lives = [NeonLife(neon) for _ in range(3 - account["projects_count"])]
+        assert neon.get("/users/me").json()["projects_limit"] == 3
+        before = [one["id"] for one in neon.get("/projects").json()["projects"]]
+        projects = before + [NeonLife(neon).id for _ in range(3 - len(before))]
         refused = neon.post("/projects", json={"project": {}})
         assert (refused.status_code, refused.json()["code"]) == (422, "PROJECTS_LIMIT_EXCEEDED")
         assert refused.json()["message"] == "user projects limit of 3 exceeded, got 3"
@@ -473,7 +473,6 @@ def test_an_account_has_as_many_projects_as_it_may(small: CloudUnderTest) -> Non
         unwanted = neon.put(f"/projects/{theirs.id}/transfer_requests/{offered['id']}")
         assert unwanted.status_code == 406
         assert unwanted.json()["reasons"][0]["code"] == "PROJECTS_LIMIT_EXCEEDED"
-        project = lives[0].id if lives else neon.get("/projects").json()["projects"][0]["id"]
-        assert neon.delete(f"/projects/{project}").status_code == 200
+        assert neon.delete(f"/projects/{projects[0]}").status_code == 200
         NeonLife(neon)
-        assert neon.post(f"/projects/{project}/recover").json()["code"] == "PROJECTS_LIMIT_EXCEEDED"
+        assert neon.post(f"/projects/{projects[0]}/recover").json()["code"] == "PROJECTS_LIMIT_EXCEEDED"
