@@ -1,4 +1,4 @@
-"""What localcloud is told from outside: five environment variables, read once and checked before anything starts.
+"""What localcloud is told from outside: six environment variables, read once and checked before anything starts.
 
 | variable | meaning | default |
 |---|---|---|
@@ -7,6 +7,7 @@
 | `MK0R_GATEWAY_URL` | the product's address; sandboxes reach only its `/gateway/` | `http://127.0.0.1:8000` |
 | `EMAIL_URL` | `smtp://`, `smtp+tls://` or `smtps://` server that gets a copy of each mail | none |
 | `MK0R_ISOLATION` | `auto`, `bwrap`, `unshare` or `plain` | `auto` |
+| `MK0R_CLOUD_TRAFFIC` | directory that gets a record of all traffic with the vendors' APIs | none |
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ class Config:
     gateway_url: str
     email_url: str | None
     isolation: str
+    traffic: Path | None = None
 
     @property
     def directory(self) -> Path:
@@ -58,6 +60,7 @@ def read(environ: Mapping[str, str]) -> Config:
         gateway_url=_origin(environ.get("MK0R_GATEWAY_URL") or "http://127.0.0.1:8000"),
         email_url=_email(environ.get("EMAIL_URL") or ""),
         isolation=_isolation(environ.get("MK0R_ISOLATION") or "auto"),
+        traffic=Path(traffic).expanduser().resolve() if (traffic := environ.get("MK0R_CLOUD_TRAFFIC")) else None,
     )
 
 
