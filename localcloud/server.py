@@ -66,13 +66,15 @@ async def _serve(cloud: Cloud, request: web.Request, handler: Handler, declared:
     begun = time.monotonic()
     vendor = declared[0]
     error_body = cloud.error_bodies.get(vendor, _plain_error)
+    ordered = error_body
     exchange = cloud.traffic.exchange(request) if cloud.traffic is not None else None
     if exchange is not None:
-        handler, error_body = exchange.watching(handler), exchange.refusing(error_body)
+        ordered = exchange.refusing(error_body, ordered=True)
+        handler, error_body = exchange.watching(handler), exchange.refusing(error_body, ordered=False)
     answer: web.StreamResponse | None = None
     try:
         answer = await (
-            handler(request) if declared == UNDECLARED else cloud.faults.serve(request, handler, declared, error_body)
+            handler(request) if declared == UNDECLARED else cloud.faults.serve(request, handler, declared, ordered)
         )
         return answer
     except web.HTTPClientError as error:  # the framework's own refusals, such as a body over the cap

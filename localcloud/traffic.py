@@ -4,7 +4,8 @@
 since keys and passwords stand in it. Without the variable none of this runs.
 
 A line holds what the stand-in answered, before a fault mangled it; `mangled` says whether the client got something
-else. Written down are the vendors' own APIs and not what passes through to a repository, a sandbox or a preview.
+else, `ordered` whether the answer is an error that a fault ordered. Written down are the vendors' own APIs and not what
+passes through to a repository, a sandbox or a preview.
 """
 
 from __future__ import annotations
@@ -65,6 +66,7 @@ class Exchange:
     def __init__(self, traffic: Traffic, request: web.Request, vendor: str, path: str) -> None:
         self._traffic, self._request, self._vendor, self._path = traffic, request, vendor, path
         self.answer: web.StreamResponse | None = None
+        self._ordered = False
 
     def watching(self, handler: Handler) -> Handler:
         """*handler*, noting what it answers."""
@@ -79,11 +81,12 @@ class Exchange:
 
         return watched
 
-    def refusing(self, error_body: ErrorBody) -> ErrorBody:
+    def refusing(self, error_body: ErrorBody, *, ordered: bool) -> ErrorBody:
         """*error_body*, noting what it made: an error the vendor gives is an answer too."""
 
         def refuse(status: int, message: str) -> web.Response:
             self.answer = refused = error_body(status, message)
+            self._ordered = ordered
             return refused
 
         return refuse
@@ -106,6 +109,7 @@ class Exchange:
                 "request": _told(request.headers.get("Content-Type"), raw),
                 "status": answer.status if answer is not None else None,
                 "reply": _answered(answer) if answer is not None else None,
+                "ordered": self._ordered,
                 "mangled": sent is not answer,
             }
         )

@@ -49,6 +49,7 @@ def test_an_exchange_is_one_line_with_both_bodies(told: CloudUnderTest) -> None:
         "request": {"type": "application/json", "bytes": 17, "body": {"name": "guests"}},
         "status": 201,
         "reply": {"type": "application/json; charset=utf-8", "bytes": len(answer.content), "body": answer.json()},
+        "ordered": False,
         "mangled": False,
     }
 
@@ -71,6 +72,7 @@ def test_an_error_that_was_ordered_is_the_vendors_answer(told: CloudUnderTest) -
     told.clear_faults()
     last = lines(told)[-1]
     assert (last["status"], last["reply"]["body"], last["mangled"]) == (423, answer.json(), False)
+    assert last["ordered"] is True
 
 
 def test_a_reset_before_has_no_answer(told: CloudUnderTest) -> None:

@@ -1,0 +1,67 @@
+// What vendors answer, in the types that they publish with their clients: one member per schema.
+import type { BetaErrorResponse } from "@anthropic-ai/sdk/resources/beta/beta";
+import type {
+  BetaMessage,
+  BetaMessageTokensCount,
+  MessageCountTokensParams as BetaMessageCountTokensParams,
+  MessageCreateParams as BetaMessageCreateParams,
+} from "@anthropic-ai/sdk/resources/beta/messages/messages";
+import type {
+  Message,
+  MessageCountTokensParams,
+  MessageCreateParams,
+  MessageTokensCount,
+} from "@anthropic-ai/sdk/resources/messages/messages";
+import type { ModelInfo } from "@anthropic-ai/sdk/resources/models";
+import type { ErrorResponse as AnthropicErrorResponse } from "@anthropic-ai/sdk/resources/shared";
+import type { FlagsResponse, RemoteConfig } from "posthog-js";
+import type * as resend from "resend";
+
+export interface Anthropic {
+  CountTokensParams: MessageCountTokensParams;
+  CreateParams: MessageCreateParams;
+  ErrorResponse: AnthropicErrorResponse;
+  Message: Message;
+  ModelInfo: ModelInfo;
+  ModelList: { data: ModelInfo[]; first_id: string | null; has_more: boolean; last_id: string | null };
+  TokensCount: MessageTokensCount;
+}
+
+export interface AnthropicBeta {
+  CountTokensParams: BetaMessageCountTokensParams;
+  CreateParams: BetaMessageCreateParams;
+  ErrorResponse: BetaErrorResponse;
+  Message: BetaMessage;
+  TokensCount: BetaMessageTokensCount;
+}
+
+export interface PostHog {
+  // What `/flags/?v=2` leaves out of the older form; the configuration comes with it where the client asks for that.
+  Flags: Pick<FlagsResponse, "errorsWhileComputingFlags" | "flags" | "requestId" | "evaluatedAt" | "minimalFlagCalledEvents">
+    & Partial<RemoteConfig> & { token?: string };
+  Decided: Pick<FlagsResponse, "errorsWhileComputingFlags" | "featureFlags" | "featureFlagPayloads"> & RemoteConfig & { token?: string };
+  // The service repeats the key it was asked by, which its client has no use for.
+  RemoteConfig: RemoteConfig & { token: string };
+}
+
+export interface Resend {
+  CancelEmail: resend.CancelEmailResponseSuccess;
+  CreateApiKey: resend.CreateApiKeyResponseSuccess;
+  CreateContact: resend.CreateContactResponseSuccess;
+  CreateEmail: resend.CreateEmailResponseSuccess;
+  Error: resend.ErrorResponse;
+  GetContact: resend.GetContactResponseSuccess;
+  GetEmail: resend.GetEmailResponseSuccess;
+  GetSegment: resend.GetSegmentResponseSuccess;
+  ListApiKeys: resend.ListApiKeysResponseSuccess;
+  ListContactSegments: resend.ListContactSegmentsResponseSuccess;
+  ListContacts: resend.ListContactsResponseSuccess;
+  ListEmails: resend.ListEmailsResponseSuccess;
+  ListSegments: resend.ListSegmentsResponseSuccess;
+  RemoveApiKey: resend.RemoveApiKeyResponseSuccess;
+  RemoveSegment: resend.RemoveSegmentResponseSuccess;
+  UpdateApiKey: resend.UpdateApiKeyResponseSuccess;
+  UpdateContact: resend.UpdateContactResponseSuccess;
+  UpdateEmail: resend.UpdateEmailResponseSuccess;
+  UpdateSegment: resend.UpdateSegmentResponseSuccess;
+}
