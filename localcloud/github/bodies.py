@@ -135,11 +135,10 @@ def profile(base: str, login: str, kind: str, *, own: bool, public: int, private
     """An account by itself: an organization, the caller's own account (*own*), or what a user shows the public."""
     moment = "2026-01-01T00:00:00Z"
     count = {"public_repos": public, "public_gists": 0, "followers": 0, "following": 0}
-    shown = {"name": "localcloud", "company": None, "blog": "", "location": None, "email": None}
-    about = shown | count | {"created_at": moment, "updated_at": moment}
+    about = {"name": "localcloud", "blog": ""} | count | {"created_at": moment, "updated_at": moment}
     hidden = {"total_private_repos": private, "owned_private_repos": private, "private_gists": 0, "disk_usage": 0}
     if kind == "User":
-        about |= account(base, login, kind) | {"hireable": None, "bio": None}
+        about |= account(base, login, kind) | dict.fromkeys(("company", "location", "email", "hireable", "bio"))
         inside = {"user_view_type": "private", "collaborators": 0, "two_factor_authentication": False}
         return about | hidden | inside if own else about
     url = f"{base}/github/orgs/{login}"

@@ -35,13 +35,17 @@ export interface AnthropicBeta {
   TokensCount: BetaMessageTokensCount;
 }
 
+// The service also names the key it was asked by, and a compression that its client has no use for.
+type Config = Omit<RemoteConfig, "supportedCompression"> & {
+  supportedCompression: ("base64" | "gzip" | "gzip-js")[];
+  token?: string;
+};
+
 export interface PostHog {
-  // What `/flags/?v=2` leaves out of the older form; the configuration comes with it where the client asks for that.
-  Flags: Pick<FlagsResponse, "errorsWhileComputingFlags" | "flags" | "requestId" | "evaluatedAt" | "minimalFlagCalledEvents">
-    & Partial<RemoteConfig> & { token?: string };
-  Decided: Pick<FlagsResponse, "errorsWhileComputingFlags" | "featureFlags" | "featureFlagPayloads"> & RemoteConfig & { token?: string };
-  // The service repeats the key it was asked by, which its client has no use for.
-  RemoteConfig: RemoteConfig & { token: string };
+  // `/flags/?v=2` has flags in the newer form only; the configuration comes along where the client asks for it.
+  Flags: Omit<FlagsResponse, keyof RemoteConfig | "featureFlags" | "featureFlagPayloads"> & Partial<Config>;
+  Decided: Pick<FlagsResponse, "errorsWhileComputingFlags" | "featureFlags" | "featureFlagPayloads"> & Config;
+  RemoteConfig: Config;
 }
 
 export interface Resend {

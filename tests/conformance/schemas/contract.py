@@ -76,13 +76,15 @@ class Routes(Generic[Found]):
 class Contract:
     """A vendor's operations by path below `base`, and its error body, which any call may get.
 
-    A query of `apart` makes another operation of a path, whose route ends in it.
+    A query of `apart` makes another operation of a path, whose route ends in it. `errors` holds the error bodies of
+    statuses that have one of their own.
     """
 
     routes: Routes[Operation]
     error: Bodies
     base: str = ""
     apart: tuple[str, ...] = ()
+    errors: Mapping[int, Bodies] = field(default_factory=dict)
 
     def find(self, method: str, path: str, query: str) -> Operation | None:
         if not path.startswith(self.base):

@@ -90,7 +90,7 @@ class _Hearing:
             self._body("reply", self._exchange.reply, listed)
         elif why := self._unlisted(status):
             self._tally.apart[f"by the error body alone: {why}"] += 1
-            self._body("reply", self._exchange.reply, self._contract.error)
+            self._body("reply", self._exchange.reply, self._contract.errors.get(status, self._contract.error))
         elif self._operation is None:
             self._unmatched("reply", "no such call")
         else:

@@ -26,7 +26,7 @@ def neon() -> Contract:
 def github() -> Contract:
     """`@octokit/openapi`, the edition whose schemas still refer to each other."""
     file = packages() / "node_modules/@octokit/openapi/generated/api.github.com.json"
-    return _contract("github", _numbered(json.loads(file.read_bytes())), "basic-error")
+    return _contract("github", _numbered(json.loads(file.read_bytes())), "basic-error", unusable="validation-error")
 
 
 def _numbered(document: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -41,14 +41,21 @@ def _numbered(document: Mapping[str, Any]) -> Mapping[str, Any]:
     return {**document, "paths": {**moved, **paths}}
 
 
-def _contract(name: str, document: Mapping[str, Any], error: str, base: str = "") -> Contract:
+def _contract(
+    name: str, document: Mapping[str, Any], error: str, base: str = "", unusable: str | None = None
+) -> Contract:
+    """*error* and *unusable* name the bodies of an error, and of a 422 where that has its own."""
     reader = _Reader(document, Book(name, document, "openapi"))
     routes: Routes[Operation] = Routes()
     for path, item in document["paths"].items():
         for method in METHODS:
             if method in item:
                 routes.add(method.upper(), path, reader.operation(path, method))
-    return Contract(routes, {JSON: reader.book.at("components", "schemas", error)}, base)
+
+    def body(schema: str) -> Bodies:
+        return {JSON: reader.book.at("components", "schemas", schema)}
+
+    return Contract(routes, body(error), base, errors={422: body(unusable)} if unusable else {})
 
 
 class _Reader:
