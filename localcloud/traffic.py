@@ -28,6 +28,10 @@ CAP = 1024 * 1024  # bytes of a body; of a larger one only its size is kept
 PASSED_THROUGH = ("/github/git/",)
 
 
+# There while an exchange is written down: a stand-in that streams events says here what each held.
+STREAMED: web.RequestKey[list[dict[str, Any]]] = web.RequestKey("traffic_streamed", list)
+
+
 class Traffic:
     """The file of this process. Raises `OSError` when the directory cannot be used."""
 
@@ -67,6 +71,7 @@ class Exchange:
         self._traffic, self._request, self._vendor, self._path = traffic, request, vendor, path
         self.answer: web.StreamResponse | None = None
         self._ordered = False
+        self._streamed = request[STREAMED] = []
 
     def watching(self, handler: Handler) -> Handler:
         """*handler*, noting what it answers."""
@@ -108,17 +113,17 @@ class Exchange:
                 "agent": request.headers.get("User-Agent", ""),
                 "request": _told(request.headers.get("Content-Type"), raw),
                 "status": answer.status if answer is not None else None,
-                "reply": _answered(answer) if answer is not None else None,
+                "reply": _answered(answer, self._streamed) if answer is not None else None,
                 "ordered": self._ordered,
                 "mangled": sent is not answer,
             }
         )
 
 
-def _answered(answer: web.StreamResponse) -> dict[str, Any]:
+def _answered(answer: web.StreamResponse, streamed: list[dict[str, Any]]) -> dict[str, Any]:
     kind = answer.headers.get("Content-Type")
     if not isinstance(answer, web.Response):
-        return {"type": kind, "streamed": True}
+        return {"type": kind, "streamed": streamed}
     return _told(kind, bytes(answer.body) if isinstance(answer.body, bytes | bytearray) else b"")
 
 
