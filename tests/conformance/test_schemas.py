@@ -156,6 +156,20 @@ def test_secrets_are_not_shown(judged: Judged) -> None:
     assert secret not in json.dumps(found)
 
 
+def test_every_event_of_a_stream_is_judged(judged: Judged) -> None:
+    call = {"vendor": "anthropic", "method": "POST", "path": "/v1/messages", "agent": "Ada"}
+    asked = {"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "Hello"}]}
+    said = [{"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "Hi"}}]
+
+    def streamed(*events: dict[str, Any]) -> dict[str, Any]:
+        reply = {"type": "text/event-stream; charset=utf-8", "streamed": list(events)}
+        return judged(line(call, 200, None, asked) | {"reply": reply})
+
+    assert streamed({"type": "ping"}, *said, {"type": "message_stop"})["exit"] == 0
+    assert ".index" in streamed(*said, said[0] | {"index": "0"})["examples"][0]
+    assert streamed({"type": "message_pause"})["failed"] == 1
+
+
 def test_a_line_that_a_killed_process_left_half_is_passed_over(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -84,6 +84,15 @@ def test_a_reset_before_has_no_answer(told: CloudUnderTest) -> None:
     assert (last["status"], last["reply"], last["mangled"]) == (None, None, True)
 
 
+def test_a_stream_is_written_down_event_by_event(told: CloudUnderTest) -> None:
+    asked = {"model": "m", "max_tokens": 9, "stream": True, "messages": [{"role": "user", "content": "Hello"}]}
+    ask(told, "POST", "/anthropic/v1/messages", json=asked)
+    reply = lines(told)[-1]["reply"]
+    kinds = [event["type"] for event in reply["streamed"]]
+    assert (kinds[0], kinds[-1]) == ("message_start", "message_stop")
+    assert "content_block_delta" in kinds
+
+
 def test_what_is_not_covered_is_written_down_too(told: CloudUnderTest) -> None:
     ask(told, "GET", "/resend/broadcasts")
     last = lines(told)[-1]

@@ -3,6 +3,7 @@ import type { BetaErrorResponse } from "@anthropic-ai/sdk/resources/beta/beta";
 import type {
   BetaMessage,
   BetaMessageTokensCount,
+  BetaRawMessageStreamEvent,
   MessageCountTokensParams as BetaMessageCountTokensParams,
   MessageCreateParams as BetaMessageCreateParams,
 } from "@anthropic-ai/sdk/resources/beta/messages/messages";
@@ -11,16 +12,22 @@ import type {
   MessageCountTokensParams,
   MessageCreateParams,
   MessageTokensCount,
+  RawMessageStreamEvent,
 } from "@anthropic-ai/sdk/resources/messages/messages";
 import type { ModelInfo } from "@anthropic-ai/sdk/resources/models";
 import type { ErrorResponse as AnthropicErrorResponse } from "@anthropic-ai/sdk/resources/shared";
 import type { FlagsResponse, RemoteConfig } from "posthog-js";
 import type * as resend from "resend";
 
+// Events and errors that the API reference names and the client has no type for.
+type Ping = { type: "ping" };
+type TooLarge = { type: "error"; error: { type: "request_too_large"; message: string }; request_id: string | null };
+
 export interface Anthropic {
   CountTokensParams: MessageCountTokensParams;
   CreateParams: MessageCreateParams;
-  ErrorResponse: AnthropicErrorResponse;
+  ErrorResponse: AnthropicErrorResponse | TooLarge;
+  Event: RawMessageStreamEvent | Ping;
   Message: Message;
   ModelInfo: ModelInfo;
   ModelList: { data: ModelInfo[]; first_id: string | null; has_more: boolean; last_id: string | null };
@@ -30,7 +37,8 @@ export interface Anthropic {
 export interface AnthropicBeta {
   CountTokensParams: BetaMessageCountTokensParams;
   CreateParams: BetaMessageCreateParams;
-  ErrorResponse: BetaErrorResponse;
+  ErrorResponse: BetaErrorResponse | TooLarge;
+  Event: BetaRawMessageStreamEvent | Ping;
   Message: BetaMessage;
   TokensCount: BetaMessageTokensCount;
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.conformance.schemas.contract import JSON, Bodies, Contract, Operation, Routes
+from tests.conformance.schemas.contract import EVENTS, JSON, Bodies, Contract, Operation, Routes
 from tests.conformance.schemas.published import book
 from tests.conformance.schemas.schema import Schema
 
@@ -15,7 +15,7 @@ def contract() -> Contract:
         def of(name: str, vendor: str = vendor) -> Schema:
             return book(vendor).at("properties", name)
 
-        message: Bodies = {JSON: of("Message"), "text/event-stream": None}
+        message: Bodies = {JSON: of("Message"), EVENTS: of("Event")}
         for path, request, reply in (
             ("/v1/messages", "CreateParams", message),
             ("/v1/messages/count_tokens", "CountTokensParams", {JSON: of("TokensCount")}),

@@ -12,6 +12,7 @@ Found = TypeVar("Found")
 # By media type; a type without a schema holds text that is not JSON. Without any type there is no body.
 Bodies = Mapping[str, Schema | None]
 JSON = "application/json"
+EVENTS = "text/event-stream"  # its schema is that of one event
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,12 +13,16 @@ NOTHING = object()  # a body that is not there, or not JSON; `null` is a body
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """One side of an exchange. `json` is `NOTHING` where the body is no JSON or was not kept."""
+    """One side of an exchange. `json` is `NOTHING` where the body is no JSON or was not kept.
+
+    Of a streamed body `events` holds what its events held, where the stand-in said so.
+    """
 
     media: str
     size: int
     json: Any
     kept: bool
+    events: tuple[Any, ...] = ()
 
     @property
     def empty(self) -> bool:
@@ -68,5 +72,6 @@ def _body(told: dict[str, Any]) -> Body:
         media=(told.get("type") or "").partition(";")[0].strip().lower(),
         size=told.get("bytes", 0),
         json=told.get("body", NOTHING),
-        kept=not told.get("omitted") and not told.get("streamed"),
+        kept="omitted" not in told and "streamed" not in told,
+        events=tuple(told.get("streamed", ())),
     )

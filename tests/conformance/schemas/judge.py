@@ -13,7 +13,7 @@ from tests.conformance.schemas.allowances import beside, unlisted
 from tests.conformance.schemas.contract import JSON, Bodies, Contract, Operation
 from tests.conformance.schemas.excerpts import excerpt
 from tests.conformance.schemas.exchanges import NOTHING, Body, Exchange
-from tests.conformance.schemas.schema import Schema
+from tests.conformance.schemas.schema import Verdict
 
 CONTRACTS: dict[str, Callable[[], Contract]] = {
     "anthropic": anthropic.contract,
@@ -123,7 +123,9 @@ class _Hearing:
                 self._tally.unknown[f"{operation.name} request ?{name}"] += 1
 
     def _body(self, side: str, body: Body, listed: Bodies) -> None:
-        if not body.kept:
+        if body.events:
+            self._content(side, body, listed)
+        elif not body.kept:
             self._tally.apart[f"{side} not kept: streamed, or over the size kept"] += 1
         elif body.empty and listed:
             self._failed(side, "no body")
@@ -142,18 +144,18 @@ class _Hearing:
         schema = listed[media]
         if schema is None:
             self._passed(side)
-        elif body.json is NOTHING:
+        elif body.json is NOTHING and not body.events:
             self._failed(side, "no JSON")
         else:
-            self._judged(side, schema, body)
+            self._judged(side, [schema.check(part) for part in body.events or (body.json,)])
 
-    def _judged(self, side: str, schema: Schema, body: Body) -> None:
-        verdict = schema.check(body.json)
-        if verdict.error:
-            self._failed(side, verdict.error)
+    def _judged(self, side: str, verdicts: list[Verdict]) -> None:
+        error = next((verdict.error for verdict in verdicts if verdict.error), "")
+        if error:
+            self._failed(side, error)
             return
         self._passed(side)
-        for key in verdict.unknown:
+        for key in (key for verdict in verdicts for key in verdict.unknown):
             if side == "reply" and beside(self._exchange.vendor, self._exchange.status or 0, key):
                 continue
             self._tally.unknown[f"{self._name()} {side} {key}"] += 1

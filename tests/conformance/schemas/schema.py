@@ -83,9 +83,9 @@ class Schema:
 
     def _judge(self, body: Any) -> Verdict:
         self._met.forget()
-        error = best_match(self._validator.iter_errors(body))
+        error = min(self._validator.iter_errors(body), key=lambda one: len(one.absolute_path), default=None)
         if error is not None:
-            return Verdict(error=_told(error))
+            return Verdict(error=_told(_meant(error)))
         return Verdict(unknown=tuple(sorted(set(self._met.unknown(body, "")))))
 
 
@@ -159,6 +159,17 @@ def _shape(body: Any) -> Any:
 
 def _run(run: re.Match[str]) -> str:
     return "a" if run[0].isalpha() else "0" * len(run[0])
+
+
+def _meant(error: ValidationError) -> ValidationError:
+    """Of a choice where nothing fits, the error in what the body's own `type` chose, or else in what fits best."""
+    while error.context:
+        apart = {one.schema_path[0] for one in error.context if one.validator == "const" and one.path}
+        left = [one for one in error.context if one.schema_path[0] not in apart]
+        if not left:
+            return best_match([error]) or error
+        error = min(left, key=lambda one: (-len(one.path), str(one.path)))
+    return error
 
 
 def _told(error: ValidationError) -> str:
