@@ -15,6 +15,7 @@ from localcloud.config import Config
 from localcloud.faults import Faults
 from localcloud.keys import Keys
 from localcloud.store import Store
+from localcloud.traffic import Traffic
 
 GITHUB_OWNER = "mk0r-local"
 
@@ -43,6 +44,7 @@ class Cloud:
     extra: dict[str, object] = field(default_factory=dict)
     envd_handler: Handler | None = None
     preview_handler: PreviewHandler | None = None
+    traffic: Traffic | None = None
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
@@ -67,6 +69,8 @@ class Cloud:
 
     def close(self) -> None:
         self.store.close()
+        if self.traffic is not None:
+            self.traffic.close()
 
 
 CLOUD: web.AppKey[Cloud] = web.AppKey("cloud", Cloud)

@@ -8,6 +8,7 @@
 | `EMAIL_URL` | `smtp://`, `smtp+tls://` or `smtps://` server that gets a copy of each mail | none |
 | `MK0R_ISOLATION` | `auto`, `bwrap`, `unshare` or `plain` | `auto` |
 | `MK0R_CLOUD_NEON_PROJECTS` | how many projects each account of the Neon stand-in may have | as many as it likes |
+| `MK0R_CLOUD_TRAFFIC` | directory that gets a record of all traffic with the vendors' APIs | none |
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ class Config:
     email_url: str | None
     isolation: str
     neon_projects: int | None = None
+    traffic: Path | None = None
 
     @property
     def directory(self) -> Path:
@@ -61,6 +63,7 @@ def read(environ: Mapping[str, str]) -> Config:
         email_url=_email(environ.get("EMAIL_URL") or ""),
         isolation=_isolation(environ.get("MK0R_ISOLATION") or "auto"),
         neon_projects=_number("MK0R_CLOUD_NEON_PROJECTS", environ.get("MK0R_CLOUD_NEON_PROJECTS") or ""),
+        traffic=Path(traffic).expanduser().resolve() if (traffic := environ.get("MK0R_CLOUD_TRAFFIC")) else None,
     )
 
 
