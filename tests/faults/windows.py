@@ -21,7 +21,7 @@ def look_through_windows(ours: Ground, base: str, count: int, dice: random.Rando
     if program is None:
         assert os.environ.get("CI") != "true", "Chromium is missing in CI"
         return 0
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"  # Playwright's loop runs in this thread; ours does not
     with sync_playwright() as playwright:
@@ -60,7 +60,7 @@ def _visit(ours: Ground, base: str, browser: Any, dice: random.Random) -> None:
                 two = context.new_page()
                 two.goto(f"http://{base}/")
     for page in (one, two):
-        page.wait_for_function("document.querySelectorAll('.chip[data-state=\"ready\"]').length === 5")
+        expect(page.locator('.chip[data-state="ready"]')).to_have_count(5, timeout=30_000)
     sessions = list(Session.objects.filter(visitor_hash=_visitor(secret).hash))
     assert [session.state for session in sessions] == ["open"], sessions
     states = set(sessions[0].resources.values_list("state", flat=True))
