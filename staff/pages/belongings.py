@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from django.db.models import Model
 from django.urls import reverse
 
+from provisioning.ledger import UNWANTED
 from provisioning.models import Credential, Provider, Resource
 from provisioning.providers.base import Rotates
 from provisioning.providers.registry import step_for
@@ -86,8 +87,8 @@ def _owned(actor: Actor, session: Session, row: Resource) -> Owned:
     wanted = []
     if row.state == State.FAILED and session.state == Session.State.OPEN:
         wanted = ["retry"]
-    elif row.state == State.STUCK:
-        wanted = ["forget"]
+    elif row.state in UNWANTED:
+        wanted = ["delete_now", "forget"] if row.state == State.STUCK else ["delete_now"]
     return Owned(
         row=row,
         vendor=str(Provider(row.provider).label),
