@@ -21,7 +21,7 @@ def look_through_windows(ours: Ground, base: str, count: int, dice: random.Rando
     if program is None:
         assert os.environ.get("CI") != "true", "Chromium is missing in CI"
         return 0
-    from playwright.sync_api import expect, sync_playwright
+    from playwright.sync_api import sync_playwright
 
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"  # Playwright's loop runs in this thread; ours does not
     with sync_playwright() as playwright:
@@ -33,6 +33,8 @@ def look_through_windows(ours: Ground, base: str, count: int, dice: random.Rando
 
 
 def _visit(ours: Ground, base: str, browser: Any, dice: random.Random) -> None:
+    from playwright.sync_api import expect
+
     from sessions_app.models import Session
     from sessions_app.visitors import _visitor, cookie_name
 
