@@ -6,17 +6,13 @@ import asyncio
 import os
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 from e2b import AsyncSandbox, Sandbox
 from e2b.exceptions import SandboxNotFoundException, SandboxNotRunningException
 
 from tests.fixtures.cloud import CloudUnderTest, run_cloud
-
-
-def options_of(cloud: CloudUnderTest) -> dict[str, Any]:
-    return {"api_key": cloud.keys["e2b"], "api_url": f"{cloud.base_url}/e2b", "sandbox_url": cloud.base_url}
+from tests.fixtures.sandboxes import options_of
 
 
 def marked(sandbox_id: str) -> list[int]:

@@ -21,6 +21,8 @@ from e2b.exceptions import SandboxNotFoundException, SandboxNotRunningException
 
 from tests.fixtures.cloud import CloudUnderTest
 
+pytestmark = pytest.mark.client("e2b", "e2b (Python)")
+
 
 async def listed(e2b_options: dict[str, Any], query: SandboxQuery | None = None, **options: Any) -> list[Any]:
     pages = AsyncSandbox.list(query=query, **options, **e2b_options)
