@@ -11,9 +11,11 @@ from aiohttp import web
 from localcloud.cloud import Cloud, cloud_of
 from localcloud.e2b import control, envd_door, npm, ports, runtime
 from localcloud.e2b.bodies import failure
-from localcloud.e2b.keys import SANDBOXES
+from localcloud.e2b.keys import CATALOGUE, SANDBOXES
 from localcloud.e2b.sandboxes import Ground, Sandboxes
 from localcloud.e2b.supplies import Supplies
+from localcloud.e2b.templates import routes as templates
+from localcloud.e2b.templates.catalogue import Catalogue
 from localcloud.faults import operation
 
 log = logging.getLogger("localcloud.e2b")
@@ -23,23 +25,25 @@ FIRST_UNPRIVILEGED = 1024  # the user inside may not listen below it
 
 def compose(app: web.Application, cloud: Cloud) -> None:
     """See `localcloud.e2b.setup`."""
-    supplies = Supplies(cloud)
+    catalogue = Catalogue(cloud.store, cloud.directory)
+    supplies = Supplies(cloud, catalogue)
     ground = Ground(
         directory=cloud.directory / "sandboxes",
         egress=egress(cloud),
         mode=supplies.mode,
-        tree=supplies.tree,
+        image=supplies.image,
         agent=supplies.agent,
     )
     sandboxes = Sandboxes(cloud.store, ground)
-    app[SANDBOXES] = sandboxes
+    app[CATALOGUE], app[SANDBOXES] = catalogue, sandboxes
     cloud.error_bodies["e2b"] = failure
     cloud.envd_handler = by_header
-    app.add_routes(control.routes())
+    app.add_routes([*control.routes(), *templates.routes()])
     ports.setup(app, cloud)
 
     async def life(_app: web.Application) -> AsyncIterator[None]:
         await sandboxes.open()
+        await catalogue.open()
         supplies.start()
         yield
         await supplies.stop()

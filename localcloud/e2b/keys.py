@@ -5,5 +5,7 @@ from __future__ import annotations
 from aiohttp import web
 
 from localcloud.e2b.sandboxes import Sandboxes
+from localcloud.e2b.templates.catalogue import Catalogue
 
+CATALOGUE: web.AppKey[Catalogue] = web.AppKey("e2b_catalogue", Catalogue)
 SANDBOXES: web.AppKey[Sandboxes] = web.AppKey("e2b_sandboxes", Sandboxes)

@@ -54,13 +54,18 @@ def wanted(found: dict[str, Any], *, default_seconds: int, key: str | None) -> W
         raise BadRequestError("templateID is required")
     metadata = _texts(found, "metadata")
     lifecycle = found.get("autoResume")
+    auto_resume = isinstance(lifecycle, dict) and lifecycle.get("enabled") is True
+    auto_pause_memory = found.get("autoPauseMemory") is not False
+    if auto_resume and not auto_pause_memory:
+        raise BadRequestError("autoResume cannot be combined with autoPauseMemory false")
     return Wanted(
         template=template,
         timeout=seconds(found, "timeout", default_seconds),
         metadata=metadata,
         environment=_environment(found),
         auto_pause=found.get("autoPause") is True,
-        auto_resume=isinstance(lifecycle, dict) and lifecycle.get("enabled") is True,
+        auto_pause_memory=auto_pause_memory,
+        auto_resume=auto_resume,
         hosts=_hosts(found.get("network")),
         name=_name(metadata, key),
     )

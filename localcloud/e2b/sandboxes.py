@@ -12,15 +12,23 @@ import contextlib
 import logging
 import secrets
 import time
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from localcloud.e2b import runtime
+from localcloud.e2b import power, runtime
+from localcloud.e2b.power import Ground
 from localcloud.e2b.removal import remove_tree
-from localcloud.e2b.sandbox import FullError, GoneError, Sandbox, StateError, Wanted, new_id
-from localcloud.e2b.startup import StartCommand
+from localcloud.e2b.sandbox import (
+    BusyError,
+    FullError,
+    GoneError,
+    Sandbox,
+    StateError,
+    UnresponsiveError,
+    Wanted,
+    new_id,
+)
+from localcloud.e2b.templates.pool import Pool
 from localcloud.store import Store
 
 __all__ = ["GoneError", "Ground", "Sandboxes"]
@@ -30,17 +38,6 @@ log = logging.getLogger("localcloud.e2b")
 CONCURRENT = 100
 TICK_SECONDS = 1.0
 VENDOR, KIND = "e2b", "sandbox"
-
-
-@dataclass(frozen=True, slots=True)
-class Ground:
-    """What sandboxes stand on: how they are isolated, what they may reach, and the trees they boot from."""
-
-    directory: Path
-    egress: runtime.Egress
-    mode: Callable[[], Awaitable[str]]
-    tree: Callable[[str], Awaitable[Path | None]]
-    agent: Path | None
 
 
 class Sandboxes:
@@ -96,7 +93,9 @@ class Sandboxes:
         """The sandbox, running: one that resumes by itself is resumed. Raises `GoneError` when traffic finds nobody."""
         sandbox = self.get(sandbox_id)
         if sandbox.paused:
-            if not sandbox.wanted.auto_resume:
+            async with sandbox.lock:
+                woken = sandbox.wanted.auto_resume and sandbox.pause_mode != "filesystem"
+            if not woken:
                 raise GoneError(sandbox_id)
             await self.resume(sandbox, sandbox.wanted.timeout)
         if sandbox.machine is None or not sandbox.machine.alive:
@@ -107,7 +106,8 @@ class Sandboxes:
         """Boot a sandbox; returns once its envd answers, and finishes even if whoever asked is gone.
 
         A second call with the same *key* joins or repeats the first for as long as its sandbox lives; asking for
-        something else under it raises `StateError`. Raises `FullError` and `runtime.LaunchError`.
+        something else under it raises `StateError`. Raises `FullError`, `image.UnknownTemplateError` and
+        `runtime.LaunchError`.
         """
         if key is not None and (known := self._by_key.get(key)) is not None:
             if known[0] != wanted:
@@ -129,11 +129,13 @@ class Sandboxes:
     async def _create(self, wanted: Wanted) -> Sandbox:
         self._creating += 1
         try:
+            image = await self._ground.image(wanted.template)
             sandbox_id = new_id()
             now = time.time()
             sandbox = Sandbox(
                 id=sandbox_id,
                 wanted=wanted,
+                image=image,
                 access_token=secrets.token_hex(32),
                 directory=self._ground.directory / sandbox_id,
                 started_at=now,
@@ -141,7 +143,7 @@ class Sandboxes:
             )
             sandbox.directory.mkdir(mode=0o700, parents=True)
             try:
-                await self._boot(sandbox)
+                await power.boot(sandbox, self._ground)
             except BaseException:
                 await asyncio.to_thread(remove_tree, sandbox.directory)
                 raise
@@ -155,23 +157,6 @@ class Sandboxes:
         finally:
             self._creating -= 1
 
-    async def _boot(self, sandbox: Sandbox) -> None:
-        ground, wanted = self._ground, sandbox.wanted
-        tree = await ground.tree(wanted.template)
-        egress = ground.egress
-        sandbox.machine = await runtime.launch(
-            sandbox_id=sandbox.id,
-            directory=sandbox.directory,
-            tree=tree,
-            egress=replace(egress, names=egress.names | wanted.hosts),
-            env=wanted.environment,
-            mode=await ground.mode(),
-            agent=ground.agent,
-        )
-        if tree is not None:
-            sandbox.startup = StartCommand(sandbox.machine.envd_socket)
-            sandbox.startup.start()
-
     def set_timeout(self, sandbox: Sandbox, seconds: int) -> None:
         """Let it end *seconds* from now, sooner or later than before."""
         sandbox.end_at = time.time() + seconds
@@ -180,35 +165,60 @@ class Sandboxes:
         """Let it live at least *seconds* from now."""
         sandbox.end_at = max(sandbox.end_at, time.time() + seconds)
 
-    async def pause(self, sandbox: Sandbox, *, memory: bool = True) -> None:
-        """Stop it where it stands, or, without *memory*, keep its files only. Raises `StateError`, `GoneError`."""
+    async def pause(self, sandbox: Sandbox, *, memory: bool = True, healthy: bool = False) -> None:
+        """Stop it where it stands, or, without *memory*, keep its files only.
+
+        Raises `StateError`, `GoneError`, and `BusyError` when its envd does not answer, which matters without memory
+        and where it was asked to be *healthy*; otherwise it is only noted.
+        """
         async with sandbox.lock:
             if sandbox.ended:
                 raise GoneError(sandbox.id)
             if sandbox.paused:
                 raise StateError(f"Sandbox {sandbox.id} is already paused")
+            sandbox.unresponsive = not await power.responsive(sandbox)
+            if sandbox.unresponsive and (healthy or not memory):
+                raise BusyError(f"Sandbox {sandbox.id} cannot be paused: its guest agent does not answer")
             sandbox.paused = True
             sandbox.cut()
-            machine = sandbox.machine
-            if machine is not None and memory:
-                await machine.freeze()
-                return
-            await self._halt(sandbox)
+            if sandbox.machine is not None and memory:
+                await sandbox.machine.freeze()
+            else:
+                await power.halt(sandbox)
+            sandbox.pause_mode = "filesystem" if sandbox.machine is None else "full"
 
-    async def resume(self, sandbox: Sandbox, seconds: int) -> bool:
-        """Make it run again for *seconds*; False when it ran already. Raises `GoneError` and `runtime.LaunchError`."""
+    async def resume(self, sandbox: Sandbox, seconds: int, *, memory: bool = True) -> bool:
+        """Make it run again for *seconds*, without *memory* from its files only; False when it ran already.
+
+        Raises `GoneError`, `UnresponsiveError` and `runtime.LaunchError`.
+        """
         async with sandbox.lock:
             if sandbox.ended:
                 raise GoneError(sandbox.id)
             if not sandbox.paused:
                 return False
-            if sandbox.machine is None:
-                await self._boot(sandbox)
-            else:
+            if sandbox.machine is not None and memory:
+                if sandbox.unresponsive:
+                    raise UnresponsiveError(sandbox.id)
                 await sandbox.machine.thaw()
+            else:
+                await power.halt(sandbox)
+                await power.boot(sandbox, self._ground)
             sandbox.end_at = time.time() + seconds
-            sandbox.paused = False
+            sandbox.paused, sandbox.pause_mode = False, None
             return True
+
+    async def snapshot(self, sandbox: Sandbox, pool: Pool) -> runtime.Base:
+        """Keep what its directories hold at one moment, for which it stands still. `GoneError` unless it runs."""
+        async with sandbox.lock:
+            machine = sandbox.machine
+            if sandbox.ended or sandbox.paused or machine is None:
+                raise GoneError(sandbox.id)
+            await machine.freeze()
+            try:
+                return await pool.keep(machine.standing(), move=False)
+            finally:
+                await machine.thaw()
 
     async def kill(self, sandbox_id: str) -> None:
         """End it; when this returns its processes are dead, its files gone and the ledger says so. Raises `GoneError`.
@@ -226,18 +236,10 @@ class Sandboxes:
     async def _end(self, sandbox: Sandbox) -> None:
         sandbox.cut()
         async with sandbox.lock:
-            await self._halt(sandbox)
+            await power.halt(sandbox)
             await asyncio.to_thread(remove_tree, sandbox.directory)
             self._store.delete(VENDOR, KIND, sandbox.id)
             self._living.pop(sandbox.id, None)
-
-    async def _halt(self, sandbox: Sandbox) -> None:
-        if sandbox.startup is not None:
-            await sandbox.startup.stop()
-            sandbox.startup = None
-        if sandbox.machine is not None:
-            await sandbox.machine.stop()
-            sandbox.machine = None
 
     async def _reap(self) -> None:
         while True:
@@ -259,7 +261,14 @@ class Sandboxes:
             await self.kill(sandbox.id)
         elif not sandbox.paused and time.time() >= sandbox.end_at:
             log.info("sandbox %s reached its timeout", sandbox.id)
-            await (self.pause(sandbox) if sandbox.wanted.auto_pause else self.kill(sandbox.id))
+            await self._expire(sandbox)
+
+    async def _expire(self, sandbox: Sandbox) -> None:
+        if not sandbox.wanted.auto_pause:
+            await self.kill(sandbox.id)
+            return
+        memory = sandbox.wanted.auto_pause_memory
+        await self.pause(sandbox, memory=memory or not await power.responsive(sandbox))
 
 
 def _keep(tasks: set[asyncio.Task[Any]], task: asyncio.Task[Any]) -> None:

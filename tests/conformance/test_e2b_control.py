@@ -32,6 +32,14 @@ async def listed(e2b_options: dict[str, Any], query: SandboxQuery | None = None,
     return found
 
 
+async def pause_mode(cloud: CloudUnderTest, sandbox: AsyncSandbox) -> str | None:
+    """What the last pause kept; the SDK does not show it."""
+    async with httpx.AsyncClient(headers={"X-API-KEY": cloud.keys["e2b"]}) as client:
+        answer = await client.get(f"{cloud.base_url}/e2b/sandboxes/{sandbox.sandbox_id}")
+    mode: str | None = answer.json().get("pauseMode")
+    return mode
+
+
 async def test_a_new_sandbox_is_described_and_in_the_ledger(cloud: CloudUnderTest, make_sandbox, e2b_options) -> None:
     sandbox = await make_sandbox(metadata={"name": "mk0r-ada", "mk0r": "1"}, timeout=100)
     assert sandbox.sandbox_id[0] == "i"
@@ -142,14 +150,36 @@ async def test_a_pause_keeps_files_and_processes(make_sandbox, e2b_options) -> N
     assert handle.pid in {process.pid for process in await again.commands.list()}
 
 
-async def test_a_pause_without_memory_keeps_files_only(make_sandbox) -> None:
+async def test_a_pause_without_memory_keeps_files_only(cloud: CloudUnderTest, make_sandbox) -> None:
     sandbox = await make_sandbox()
     await sandbox.files.write("/app/kept", "yes")
     await sandbox.commands.run("sleep 300", background=True, timeout=0)
     assert await sandbox.pause(keep_memory=False) is True
+    assert await pause_mode(cloud, sandbox) == "filesystem"
     await sandbox.connect()
     assert await sandbox.files.read("/app/kept") == "yes"
     assert await sandbox.commands.list() == []
+    assert await pause_mode(cloud, sandbox) is None
+
+
+async def test_a_pause_with_memory_can_be_left_by_a_reboot(cloud: CloudUnderTest, make_sandbox) -> None:
+    sandbox = await make_sandbox()
+    await sandbox.files.write("/app/kept", "yes")
+    await sandbox.commands.run("sleep 300", background=True, timeout=0)
+    await sandbox.pause()
+    assert await pause_mode(cloud, sandbox) == "full"
+    await sandbox.connect(on_resume="reboot")
+    assert await sandbox.files.read("/app/kept") == "yes"
+    assert await sandbox.commands.list() == []
+
+
+async def test_traffic_does_not_wake_what_kept_its_files_only(make_sandbox) -> None:
+    sandbox = await make_sandbox(lifecycle={"on_timeout": "pause", "auto_resume": True})
+    await sandbox.pause(mode="filesystem")
+    with pytest.raises(SandboxNotRunningException):
+        await sandbox.commands.run("true")
+    await sandbox.connect()
+    assert (await sandbox.commands.run("echo awake")).stdout == "awake\n"
 
 
 async def test_traffic_wakes_a_sandbox_that_asked_for_it(make_sandbox) -> None:
@@ -170,12 +200,14 @@ async def test_the_timeout_ends_a_sandbox(cloud: CloudUnderTest, make_sandbox) -
     assert not cloud.live(vendor="e2b", id=sandbox.sandbox_id)
 
 
-async def test_the_timeout_pauses_where_that_was_asked_for(make_sandbox) -> None:
-    sandbox = await make_sandbox(timeout=1, lifecycle={"on_timeout": "pause"})
+@pytest.mark.parametrize("kept", ["full", "filesystem"])
+async def test_the_timeout_pauses_where_that_was_asked_for(cloud: CloudUnderTest, make_sandbox, kept: str) -> None:
+    sandbox = await make_sandbox(timeout=1, lifecycle={"on_timeout": {"action": "pause", "mode": kept}})
     deadline = time.monotonic() + 6
     while (await sandbox.get_info()).state is not SandboxState.PAUSED:
         assert time.monotonic() < deadline
         await asyncio.sleep(0.1)
+    assert await pause_mode(cloud, sandbox) == kept
 
 
 async def test_connecting_extends_the_time_and_never_shortens_it(make_sandbox) -> None:
@@ -233,6 +265,7 @@ async def test_what_cannot_be_understood_is_refused(cloud: CloudUnderTest, e2b_o
             {"templateID": "base", "timeout": 90000},
             {"templateID": "base", "metadata": {"a": 1}},
             {"templateID": "base", "envVars": {"A=B": "c"}},
+            {"templateID": "base", "autoPause": True, "autoPauseMemory": False, "autoResume": {"enabled": True}},
             [],
         ):
             answer = await client.post("/v2/sandboxes", json=body)

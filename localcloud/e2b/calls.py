@@ -1,0 +1,70 @@
+"""One call of the control plane: its key is checked, and what went wrong is put into the vendor's words and status."""
+
+from __future__ import annotations
+
+import hmac
+import re
+from collections.abc import Awaitable, Callable
+
+from aiohttp import web
+
+from localcloud.cloud import cloud_of
+from localcloud.e2b.bodies import failure
+from localcloud.e2b.image import UnknownTemplateError
+from localcloud.e2b.isolation.layers import LayersError
+from localcloud.e2b.keys import SANDBOXES
+from localcloud.e2b.requests import BadRequestError
+from localcloud.e2b.runtime import LaunchError
+from localcloud.e2b.sandbox import BusyError, FullError, GoneError, StateError, UnresponsiveError
+from localcloud.e2b.sandboxes import Sandboxes
+from localcloud.faults import operation
+
+KEY = re.compile(r"e2b_[0-9a-f]{40}")
+
+Handler = Callable[[web.Request, Sandboxes], Awaitable[web.Response]]
+
+
+def route(name: str, handler: Handler) -> Callable[[web.Request], Awaitable[web.Response]]:
+    """The handler behind the API key check, with the registry's exceptions put into the vendor's words."""
+
+    @operation("e2b", name)
+    async def handle(request: web.Request) -> web.Response:
+        refused = _refusal(request)
+        if refused is not None:
+            return refused
+        try:
+            return await handler(request, request.app[SANDBOXES])
+        except UnknownTemplateError as error:
+            return failure(404, str(error))
+        except BadRequestError as error:
+            return failure(400, str(error))
+        except GoneError as error:
+            return failure(404, f"Sandbox \"{error}\" doesn't exist or you don't have access to it")
+        except StateError as error:
+            return failure(409, str(error))
+        except UnresponsiveError as error:
+            return failure(
+                409, f"Sandbox {error} was paused while its guest agent did not answer; resume it without memory",
+                error_code="sandbox_snapshot_guest_agent_unresponsive",
+            )  # fmt: skip
+        except BusyError as error:
+            return failure(503, str(error))
+        except FullError:
+            return failure(
+                429, "You have reached the maximum number of concurrent E2B sandboxes of this machine (100)."
+            )
+        except LaunchError as error:
+            return failure(500, f"Failed to place sandbox: {error}")
+        except LayersError as error:
+            return failure(500, f"Failed to keep what the sandbox holds: {error}")
+
+    return handle
+
+
+def _refusal(request: web.Request) -> web.Response | None:
+    given = request.headers.get("X-API-KEY", "")
+    if not KEY.fullmatch(given):
+        return failure(401, "Invalid API key format")
+    if not hmac.compare_digest(given.encode(), cloud_of(request).keys.e2b.encode()):
+        return failure(401, "Cannot get the team for the given API key")
+    return None
