@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator
 from urllib.parse import urlsplit
@@ -11,11 +12,15 @@ from aiohttp import web
 from localcloud.cloud import Cloud, cloud_of
 from localcloud.e2b import control, envd_door, npm, ports, runtime
 from localcloud.e2b.bodies import failure
-from localcloud.e2b.keys import CATALOGUE, SANDBOXES
+from localcloud.e2b.keys import BUILDS, CATALOGUE, SANDBOXES, UPLOADS
 from localcloud.e2b.sandboxes import Ground, Sandboxes
 from localcloud.e2b.supplies import Supplies
+from localcloud.e2b.templates import build_routes
 from localcloud.e2b.templates import routes as templates
+from localcloud.e2b.templates.builder import Builder
+from localcloud.e2b.templates.builds import Builds
 from localcloud.e2b.templates.catalogue import Catalogue
+from localcloud.e2b.templates.uploads import Uploads
 from localcloud.faults import operation
 
 log = logging.getLogger("localcloud.e2b")
@@ -35,17 +40,22 @@ def compose(app: web.Application, cloud: Cloud) -> None:
         agent=supplies.agent,
     )
     sandboxes = Sandboxes(cloud.store, ground)
-    app[CATALOGUE], app[SANDBOXES] = catalogue, sandboxes
+    uploads = Uploads(cloud.directory / "uploads")
+    builder = Builder(ground, catalogue.pool, uploads)
+    builds = Builds(catalogue, builder, cloud.directory / "builds", sandboxes.bases)
+    app[CATALOGUE], app[SANDBOXES], app[BUILDS], app[UPLOADS] = catalogue, sandboxes, builds, uploads
     cloud.error_bodies["e2b"] = failure
     cloud.envd_handler = by_header
-    app.add_routes([*control.routes(), *templates.routes()])
+    app.add_routes([*control.routes(), *templates.routes(), *build_routes.routes()])
     ports.setup(app, cloud)
 
     async def life(_app: web.Application) -> AsyncIterator[None]:
         await sandboxes.open()
         await catalogue.open()
+        await asyncio.to_thread(uploads.open)
         supplies.start()
         yield
+        await builds.cancel()
         await supplies.stop()
         await sandboxes.close()
 

@@ -27,10 +27,14 @@ class Start:
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """One bootable state of a template. `cwd` is where commands start that do not say."""
+    """One bootable state of a template. `cwd` is where commands start that do not say.
+
+    `environment` is for builds that start from it only: a sandbox does not see it.
+    """
 
     template_id: str
     alias: str
     base: runtime.Base
     start: Start | None = None
     cwd: str | None = None
+    environment: dict[str, str] = field(default_factory=dict)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from localcloud.e2b import power, runtime
+from localcloud.e2b.image import Image
 from localcloud.e2b.power import Ground
 from localcloud.e2b.removal import remove_tree
 from localcloud.e2b.sandbox import (
@@ -48,7 +49,7 @@ class Sandboxes:
         self._ground = ground
         self._living: dict[str, Sandbox] = {}
         self._by_key: dict[str, tuple[Wanted, asyncio.Task[Sandbox]]] = {}
-        self._creating = 0
+        self._booting: list[runtime.Base] = []
         self._reaper: asyncio.Task[None] | None = None
         self._creates: set[asyncio.Task[Any]] = set()
         self._ends: set[asyncio.Task[Any]] = set()
@@ -82,6 +83,10 @@ class Sandboxes:
         """Every living sandbox, oldest first."""
         return [sandbox for sandbox in self._living.values() if not sandbox.ended]
 
+    def bases(self) -> list[runtime.Base]:
+        """What they all started from, with those that are only being made or ended."""
+        return [*self._booting, *(sandbox.image.base for sandbox in self._living.values())]
+
     def get(self, sandbox_id: str) -> Sandbox:
         """The living sandbox of this id. Raises `GoneError`."""
         sandbox = self._living.get(sandbox_id)
@@ -113,7 +118,7 @@ class Sandboxes:
             if known[0] != wanted:
                 raise StateError("Idempotency-Key was used with other parameters")
             return await asyncio.shield(known[1])
-        if len(self._living) + self._creating >= CONCURRENT:
+        if len(self._living) + len(self._creates) >= CONCURRENT:
             raise FullError
         task = asyncio.create_task(self._create(wanted))
         _keep(self._creates, task)
@@ -127,35 +132,38 @@ class Sandboxes:
             self._by_key.pop(key, None)
 
     async def _create(self, wanted: Wanted) -> Sandbox:
-        self._creating += 1
+        image = await self._ground.image(wanted.template)
+        self._booting.append(image.base)
         try:
-            image = await self._ground.image(wanted.template)
-            sandbox_id = new_id()
-            now = time.time()
-            sandbox = Sandbox(
-                id=sandbox_id,
-                wanted=wanted,
-                image=image,
-                access_token=secrets.token_hex(32),
-                directory=self._ground.directory / sandbox_id,
-                started_at=now,
-                end_at=now + wanted.timeout,
-            )
-            sandbox.directory.mkdir(mode=0o700, parents=True)
-            try:
-                await power.boot(sandbox, self._ground)
-            except BaseException:
-                await asyncio.to_thread(remove_tree, sandbox.directory)
-                raise
-            sandbox.end_at = time.time() + wanted.timeout
-            self._store.add(
-                VENDOR, KIND, sandbox_id, wanted.name or sandbox_id,
-                {"template": wanted.template, "metadata": wanted.metadata},
-            )  # fmt: skip
-            self._living[sandbox_id] = sandbox
-            return sandbox
+            return await self._boot(wanted, image)
         finally:
-            self._creating -= 1
+            self._booting.remove(image.base)
+
+    async def _boot(self, wanted: Wanted, image: Image) -> Sandbox:
+        sandbox_id = new_id()
+        now = time.time()
+        sandbox = Sandbox(
+            id=sandbox_id,
+            wanted=wanted,
+            image=image,
+            access_token=secrets.token_hex(32),
+            directory=self._ground.directory / sandbox_id,
+            started_at=now,
+            end_at=now + wanted.timeout,
+        )
+        sandbox.directory.mkdir(mode=0o700, parents=True)
+        try:
+            await power.boot(sandbox, self._ground)
+        except BaseException:
+            await asyncio.to_thread(remove_tree, sandbox.directory)
+            raise
+        sandbox.end_at = time.time() + wanted.timeout
+        self._store.add(
+            VENDOR, KIND, sandbox_id, wanted.name or sandbox_id,
+            {"template": wanted.template, "metadata": wanted.metadata},
+        )  # fmt: skip
+        self._living[sandbox_id] = sandbox
+        return sandbox
 
     def set_timeout(self, sandbox: Sandbox, seconds: int) -> None:
         """Let it end *seconds* from now, sooner or later than before."""

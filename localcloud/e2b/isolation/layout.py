@@ -129,6 +129,7 @@ def _environment(plan: Plan, *, home: str, path: list[str]) -> dict[str, str]:
         "TERM": "xterm-256color",
         "PORT": "5173",
         "npm_config_cache": f"{home}/.npm",
+        "npm_config_prefix": f"{home}/.local",
         "npm_config_update_notifier": "false",
         "npm_config_fund": "false",
         "npm_config_audit": "false",
@@ -155,7 +156,8 @@ def _plain(plan: Plan) -> Place:
     app, home = _copies(plan)
     root = node.node_root()
     _tools(plan.directory / "bin", str(root))
-    path = [str(plan.directory / "bin"), *_agent_paths(plan.agent, str(plan.agent)), str(root / "bin")]
+    agent = _agent_paths(plan.agent, str(plan.agent))
+    path = [str(plan.directory / "bin"), f"{home}/.local/bin", *agent, str(root / "bin")]
     argv = ["--fd", "3", "--die-with-stdin", "--map", f"/app={app}", "--map", f"/home/user={home}"]
     return Place(
         mode="plain",
@@ -196,8 +198,8 @@ def _directories(plan: Plan) -> tuple[list[tuple[str, str, str]], list[layers.Ov
 def _apart(plan: Plan) -> Place:
     directory = plan.directory
     proxy = dict.fromkeys(("http_proxy", "https_proxy", "npm_config_proxy", "npm_config_https_proxy"), PROXY_URL)
-    path = [*_agent_paths(plan.agent, "/opt/agent"), "/opt/node/bin", "/usr/local/bin", "/usr/bin", "/bin"]
-    environment = _environment(plan, home="/home/user", path=["/opt/mk0r/bin", *path])
+    path = ["/opt/mk0r/bin", "/home/user/.local/bin", *_agent_paths(plan.agent, "/opt/agent"), "/opt/node/bin"]
+    environment = _environment(plan, home="/home/user", path=[*path, "/usr/local/bin", "/usr/bin", "/bin"])
     if plan.egress.hosts:
         proxy["npm_config_registry"] = npm.registry()
         for bundle in _CERTIFICATES:

@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Iterable
 from pathlib import Path
 
-from localcloud.e2b.image import Image, Start, UnknownTemplateError
+from localcloud.e2b.image import Image, UnknownTemplateError
 from localcloud.e2b.names import DEFAULT_TAG, Name
 from localcloud.e2b.runtime import Base
 from localcloud.e2b.sandbox import ALPHABET
@@ -98,25 +98,17 @@ class Catalogue:
         self.save(template)
         return template, build
 
-    def finish(
-        self,
-        template_id: str,
-        build_id: str,
-        base: Base,
-        *,
-        start: Start | None = None,
-        ready_command: str | None = None,
-        cwd: str | None = None,
-    ) -> bool:
-        """A build is ready, and its tags point at it; False when it was deleted meanwhile."""
-        template = self.find(template_id)
+    def finish(self, image: Image, build_id: str) -> bool:
+        """A build is ready: `image` is what it made, and its tags point at it. False when it was deleted meanwhile."""
+        template = self.find(image.template_id)
         build = None if template is None else template.builds.get(build_id)
         if template is None or build is None:
             return False
+        base, start = image.base, image.start
         build.status = READY
         build.app, build.home = written(base.app, self._home), written(base.home, self._home)
         build.start = None if start is None else start.as_json()
-        build.ready_command, build.cwd = ready_command, cwd
+        build.cwd, build.environment = image.cwd, image.environment
         self.tag(template, build, build.tags)
         return True
 

@@ -30,8 +30,8 @@ class Build:
     app: list[str] = field(default_factory=list)
     home: list[str] = field(default_factory=list)
     start: dict[str, Any] | None = None
-    ready_command: str | None = None
     cwd: str | None = None
+    environment: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -75,4 +75,4 @@ def base_of(build: Build, home: Path) -> Base:
 def image_of(template: Template, build: Build, home: Path) -> Image:
     """What a sandbox of this build boots from."""
     start = None if build.start is None else Start(**build.start)
-    return Image(template.id, template.alias or template.id, base_of(build, home), start, build.cwd)
+    return Image(template.id, template.alias or template.id, base_of(build, home), start, build.cwd, build.environment)

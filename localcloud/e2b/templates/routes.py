@@ -5,6 +5,7 @@ Paths and shapes as in `control`; the texts of errors are the vendor's.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -14,7 +15,7 @@ from localcloud.e2b import listing, names, requests
 from localcloud.e2b.bodies import failure
 from localcloud.e2b.calls import route
 from localcloud.e2b.image import UnknownTemplateError
-from localcloud.e2b.keys import CATALOGUE
+from localcloud.e2b.keys import BUILDS, CATALOGUE
 from localcloud.e2b.names import DEFAULT_TAG, Name
 from localcloud.e2b.requests import BadRequestError
 from localcloud.e2b.sandboxes import Sandboxes
@@ -47,10 +48,10 @@ async def create_snapshot(request: web.Request, sandboxes: Sandboxes) -> web.Res
     try:
         tag = DEFAULT_TAG if name is None else name.tag_or_default
         template, build = catalogue.register(None if name is None else name.alias, [tag], source=sandbox.id)
-        catalogue.finish(template.id, build.id, base, start=sandbox.image.start, cwd=sandbox.image.cwd)
+        catalogue.finish(replace(sandbox.image, template_id=template.id, base=base), build.id)
     finally:
         catalogue.pool.settled(base)
-    await catalogue.collect(one.image.base for one in sandboxes.all())
+    await catalogue.collect(sandboxes.bases())
     return web.json_response(_snapshot(template, tag), status=201)
 
 
@@ -110,8 +111,10 @@ async def delete_template(request: web.Request, sandboxes: Sandboxes) -> web.Res
     for state in ("running", "paused"):
         if state in users:
             return failure(400, f"cannot delete template '{template.id}' because there are {state} sandboxes using it")
+    await request.app[BUILDS].cancel(template.id)
     catalogue.delete(template)
-    await catalogue.collect(one.image.base for one in sandboxes.all())
+    request.app[BUILDS].forget(template)
+    await catalogue.collect(sandboxes.bases())
     return web.Response(status=204)
 
 
@@ -158,7 +161,7 @@ async def delete_tags(request: web.Request, sandboxes: Sandboxes) -> web.Respons
     if name.tag is not None:
         raise BadRequestError("Template name should not contain a tag, use the 'tags' field instead")
     catalogue.untag(catalogue.get(name.alias), tags)
-    await catalogue.collect(one.image.base for one in sandboxes.all())
+    await catalogue.collect(sandboxes.bases())
     return web.Response(status=204)
 
 
