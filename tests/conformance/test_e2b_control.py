@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import time
 from datetime import UTC, datetime
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 from e2b import (
     AsyncSandbox,
     AuthenticationException,
+    RateLimitException,
     Sandbox,
     SandboxException,
     SandboxQuery,
@@ -250,6 +252,47 @@ async def test_one_sandbox_does_not_open_another_by_its_token(cloud: CloudUnderT
     headers = {"E2b-Sandbox-Id": ada.sandbox_id, "X-Access-Token": ben._envd_access_token}
     async with httpx.AsyncClient(headers=headers, base_url=cloud.base_url) as client:
         assert (await client.get("/files", params={"path": "/etc/passwd"})).status_code == 401
+
+
+async def test_past_the_last_page_there_is_nothing(cloud: CloudUnderTest, make_sandbox, e2b_options) -> None:
+    await make_sandbox(metadata={"page": "last"})
+    pages = AsyncSandbox.list(query=SandboxQuery(metadata={"page": "last"}), **e2b_options)
+    assert len(await pages.next_items()) == 1
+    with pytest.raises(Exception, match="No more items"):
+        await pages.next_items()
+    token = base64.urlsafe_b64encode(b"0.0__i0").decode()
+    async with httpx.AsyncClient(headers={"X-API-KEY": cloud.keys["e2b"]}) as client:
+        for path in ("v2/sandboxes", "snapshots"):
+            answer = await client.get(f"{cloud.base_url}/e2b/{path}", params={"nextToken": token})
+            assert (answer.status_code, answer.json(), "x-next-token" in answer.headers) == (200, [], False)
+
+
+async def test_a_rate_limit_is_told_apart(cloud: CloudUnderTest, e2b_options) -> None:
+    cloud.set_faults([{"vendor": "e2b", "operation": "create_sandbox", "fault": "status:429", "seconds": 0}])
+    try:
+        with pytest.raises(RateLimitException, match="429: Rate limit exceeded"):
+            await AsyncSandbox.create("base", **e2b_options)
+    finally:
+        cloud.clear_faults()
+
+
+async def test_a_closed_port_is_told_from_a_sandbox_that_is_gone(cloud: CloudUnderTest, make_sandbox) -> None:
+    sandbox = await make_sandbox()
+    async with httpx.AsyncClient(headers={"E2b-Sandbox-Id": sandbox.sandbox_id, "E2b-Sandbox-Port": "9999"}) as client:
+        closed = await client.get(cloud.base_url)
+        await sandbox.kill()
+        gone = await client.get(cloud.base_url)
+    assert (closed.status_code, closed.json()["message"]) == (502, "The sandbox is running but port is not open")
+    assert (gone.status_code, gone.json()["message"]) == (502, "The sandbox was not found")
+
+
+@pytest.mark.usefixtures("apart")
+async def test_processes_of_another_sandbox_are_out_of_reach(make_sandbox) -> None:
+    ada, ben = await make_sandbox(), await make_sandbox()
+    theirs = await ben.commands.run("exec sleep 4242", background=True, timeout=0)
+    assert "4242" not in (await ada.commands.run("cat /proc/[0-9]*/cmdline | tr '\\0' ' '")).stdout
+    assert await ada.commands.kill(theirs.pid) is False
+    assert theirs.pid in {process.pid for process in await ben.commands.list()}
 
 
 async def test_what_cannot_be_understood_is_refused(cloud: CloudUnderTest, e2b_options) -> None:

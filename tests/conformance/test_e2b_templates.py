@@ -15,7 +15,7 @@ from e2b.exceptions import SandboxException
 
 from tests.fixtures.cloud import CloudUnderTest
 
-pytestmark = pytest.mark.client("e2b", "e2b (Python)")
+pytestmark = [pytest.mark.client("e2b", "e2b (Python)"), pytest.mark.usefixtures("apart")]
 
 
 @pytest.fixture
