@@ -63,6 +63,7 @@ def detail(sandbox: Sandbox, port: int) -> dict[str, Any]:
         **listed(sandbox),
         "envdAccessToken": sandbox.access_token,
         "domain": f"localhost:{port}",
+        "allowInternetAccess": None if wanted.internet else False,
         "lifecycle": {"onTimeout": "pause" if wanted.auto_pause else "kill", "autoResume": wanted.auto_resume},
         **paused,
     }

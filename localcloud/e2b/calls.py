@@ -13,13 +13,18 @@ from localcloud.e2b.bodies import failure
 from localcloud.e2b.image import UnknownTemplateError
 from localcloud.e2b.isolation.layers import LayersError
 from localcloud.e2b.keys import SANDBOXES
-from localcloud.e2b.requests import BadRequestError
+from localcloud.e2b.requests import BadRequestError, NotCoveredError
 from localcloud.e2b.runtime import LaunchError
 from localcloud.e2b.sandbox import BusyError, FullError, GoneError, StateError, UnresponsiveError
 from localcloud.e2b.sandboxes import Sandboxes
 from localcloud.faults import operation
 
 KEY = re.compile(r"e2b_[0-9a-f]{40}")
+
+KNOWN = (
+    BadRequestError, BusyError, FullError, GoneError, LaunchError, LayersError, NotCoveredError, StateError,
+    UnknownTemplateError, UnresponsiveError,
+)  # fmt: skip
 
 Handler = Callable[[web.Request, Sandboxes], Awaitable[web.Response]]
 
@@ -34,35 +39,42 @@ def route(name: str, handler: Handler) -> Callable[[web.Request], Awaitable[web.
             return refused
         try:
             return await handler(request, request.app[SANDBOXES])
-        except UnknownTemplateError as error:
-            return failure(404, str(error))
-        except BadRequestError as error:
-            return failure(400, str(error))
-        except GoneError as error:
-            return failure(404, f"Sandbox \"{error}\" doesn't exist or you don't have access to it")
-        except StateError as error:
-            return failure(409, str(error))
-        except UnresponsiveError as error:
-            return failure(
-                409, f"Sandbox {error} was paused while its guest agent did not answer; resume it without memory",
-                error_code="sandbox_snapshot_guest_agent_unresponsive",
-            )  # fmt: skip
-        except BusyError as error:
-            return failure(503, str(error))
-        except FullError:
-            return failure(
-                429, "You have reached the maximum number of concurrent E2B sandboxes of this machine (100)."
-            )
-        except LaunchError as error:
-            return failure(500, f"Failed to place sandbox: {error}")
-        except LayersError as error:
-            return failure(500, f"Failed to keep what the sandbox holds: {error}")
+        except KNOWN as error:
+            return _told(error)
 
     return handle
 
 
+def _told(error: Exception) -> web.Response:
+    match error:
+        case BadRequestError():
+            return failure(400, str(error))
+        case NotCoveredError():
+            return failure(501, str(error))
+        case UnknownTemplateError():
+            return failure(404, str(error))
+        case GoneError():
+            return failure(404, f"Sandbox \"{error}\" doesn't exist or you don't have access to it")
+        case StateError():
+            return failure(409, str(error))
+        case UnresponsiveError():
+            why = f"Sandbox {error} was paused while its guest agent did not answer; resume it without memory"
+            return failure(409, why, error_code="sandbox_snapshot_guest_agent_unresponsive")
+        case BusyError():
+            return failure(503, str(error))
+        case FullError():
+            why = "You have reached the maximum number of concurrent E2B sandboxes of this machine (100)."
+            return failure(429, why)
+        case LayersError():
+            return failure(500, f"Failed to keep what the sandbox holds: {error}")
+        case _:
+            return failure(500, f"Failed to place sandbox: {error}")
+
+
 def _refusal(request: web.Request) -> web.Response | None:
     given = request.headers.get("X-API-KEY", "")
+    if not given:
+        return failure(401, "authorization header is missing")
     if not KEY.fullmatch(given):
         return failure(401, "Invalid API key format")
     if not hmac.compare_digest(given.encode(), cloud_of(request).keys.e2b.encode()):

@@ -29,13 +29,13 @@ class Ground:
 
 async def boot(sandbox: Sandbox, ground: Ground) -> None:
     """Start it over what it has written so far. Raises `runtime.LaunchError`; nothing runs then."""
-    image, egress = sandbox.image, ground.egress
+    image, wanted, egress = sandbox.image, sandbox.wanted, ground.egress
     sandbox.machine = await runtime.launch(
         sandbox_id=sandbox.id,
         directory=sandbox.directory,
         base=image.base,
-        egress=replace(egress, names=egress.names | sandbox.wanted.hosts),
-        env=sandbox.wanted.environment,
+        egress=replace(egress, names=egress.names | wanted.hosts) if wanted.internet else runtime.Egress(),
+        env=wanted.environment,
         mode=await ground.mode(),
         agent=ground.agent,
     )

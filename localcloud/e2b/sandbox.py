@@ -38,7 +38,10 @@ class FullError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What a create asked for, checked. `timeout` is in seconds; `hosts` is what it may reach beyond the usual."""
+    """What a create asked for, checked. `timeout` is in seconds; `hosts` is what it may reach beyond the usual.
+
+    Without `internet` it reaches nothing at all.
+    """
 
     template: str
     timeout: int
@@ -48,6 +51,7 @@ class Wanted:
     auto_pause_memory: bool = True
     auto_resume: bool = False
     hosts: frozenset[str] = frozenset()
+    internet: bool = True
     name: str = ""
 
 

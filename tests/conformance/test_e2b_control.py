@@ -236,6 +236,9 @@ async def test_keys_are_checked(cloud: CloudUnderTest, sandbox: AsyncSandbox, e2
         await AsyncSandbox.create("base", **{**e2b_options, "api_key": "mallory"})
     with pytest.raises(AuthenticationException, match="Cannot get the team"):
         await AsyncSandbox.create("base", **{**e2b_options, "api_key": "e2b_" + "0" * 40})
+    async with httpx.AsyncClient() as client:
+        missing = await client.get(f"{cloud.base_url}/e2b/v2/sandboxes")
+        assert (missing.status_code, missing.json()["message"]) == (401, "authorization header is missing")
     routing = {"E2b-Sandbox-Id": sandbox.sandbox_id, "E2b-Sandbox-Port": "49983"}
     async with httpx.AsyncClient(headers=routing, base_url=cloud.base_url) as client:
         for headers in ({}, {"X-Access-Token": "0" * 64}):
@@ -245,6 +248,16 @@ async def test_keys_are_checked(cloud: CloudUnderTest, sandbox: AsyncSandbox, e2
         assert (await client.get("/health")).status_code == 204
         inside = await client.post("/init", json={}, headers={"X-Access-Token": sandbox._envd_access_token})
         assert inside.status_code == 403
+
+
+@pytest.mark.usefixtures("apart")
+async def test_a_sandbox_without_internet_access_reaches_nothing(cloud: CloudUnderTest, make_sandbox) -> None:
+    port = cloud.base_url.rpartition(":")[2]
+    line = f"(exec 3<>/dev/tcp/127.0.0.1/{port}) 2>/dev/null && echo open || echo closed"
+    usual, shut = await make_sandbox(), await make_sandbox(allow_internet_access=False)
+    assert (await usual.commands.run(line)).stdout == "open\n"
+    assert (await shut.commands.run(line)).stdout == "closed\n"
+    assert (await shut.get_info()).allow_internet_access is False
 
 
 async def test_one_sandbox_does_not_open_another_by_its_token(cloud: CloudUnderTest, make_sandbox) -> None:
@@ -313,6 +326,9 @@ async def test_what_cannot_be_understood_is_refused(cloud: CloudUnderTest, e2b_o
         ):
             answer = await client.post("/v2/sandboxes", json=body)
             assert (answer.status_code, answer.json()["code"]) == (400, 400), body
+        for wish in ({"mcp": {"a": {}}}, {"volumeMounts": [{}]}, {"network": {"allowPublicTraffic": False}}):
+            answer = await client.post("/v2/sandboxes", json={"templateID": "base", **wish})
+            assert (answer.status_code, "does not cover" in answer.json()["message"]) == (501, True)
         broken = await client.post("/v2/sandboxes", content=b"{", headers={"Content-Type": "application/json"})
         assert broken.status_code == 400
         missing = await client.delete("/sandboxes/inobody")
