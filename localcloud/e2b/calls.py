@@ -19,6 +19,7 @@ from localcloud.e2b.sandbox import BusyError, FullError, GoneError, StateError, 
 from localcloud.e2b.sandboxes import Sandboxes
 from localcloud.faults import operation
 
+UNRESPONSIVE = "sandbox_snapshot_guest_agent_unresponsive"  # the SDK tells it apart by this
 KEY = re.compile(r"e2b_[0-9a-f]{40}")
 
 KNOWN = (
@@ -40,35 +41,35 @@ def route(name: str, handler: Handler) -> Callable[[web.Request], Awaitable[web.
         try:
             return await handler(request, request.app[SANDBOXES])
         except KNOWN as error:
-            return _told(error)
+            code = UNRESPONSIVE if isinstance(error, UnresponsiveError) else None
+            return failure(*told(error), error_code=code)
 
     return handle
 
 
-def _told(error: Exception) -> web.Response:
+def told(error: Exception) -> tuple[int, str]:
+    """The status and the words for one of the `KNOWN` errors."""
     match error:
         case BadRequestError():
-            return failure(400, str(error))
-        case NotCoveredError():
-            return failure(501, str(error))
+            return 400, str(error)
         case UnknownTemplateError():
-            return failure(404, str(error))
+            return 404, str(error)
         case GoneError():
-            return failure(404, f"Sandbox \"{error}\" doesn't exist or you don't have access to it")
+            return 404, f"Sandbox \"{error}\" doesn't exist or you don't have access to it"
         case StateError():
-            return failure(409, str(error))
+            return 409, str(error)
         case UnresponsiveError():
-            why = f"Sandbox {error} was paused while its guest agent did not answer; resume it without memory"
-            return failure(409, why, error_code="sandbox_snapshot_guest_agent_unresponsive")
-        case BusyError():
-            return failure(503, str(error))
+            return 409, f"Sandbox {error} was paused while its guest agent did not answer; resume it without memory"
         case FullError():
-            why = "You have reached the maximum number of concurrent E2B sandboxes of this machine (100)."
-            return failure(429, why)
+            return 429, "You have reached the maximum number of concurrent E2B sandboxes of this machine (100)."
         case LayersError():
-            return failure(500, f"Failed to keep what the sandbox holds: {error}")
+            return 500, f"Failed to keep what the sandbox holds: {error}"
+        case NotCoveredError():
+            return 501, str(error)
+        case BusyError():
+            return 503, str(error)
         case _:
-            return failure(500, f"Failed to place sandbox: {error}")
+            return 500, f"Failed to place sandbox: {error}"
 
 
 def _refusal(request: web.Request) -> web.Response | None:

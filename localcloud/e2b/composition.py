@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from aiohttp import web
 
 from localcloud.cloud import Cloud, cloud_of
-from localcloud.e2b import control, envd_door, npm, ports, runtime
+from localcloud.e2b import control, envd_door, fork, npm, ports, runtime
 from localcloud.e2b.bodies import failure
 from localcloud.e2b.keys import BUILDS, CATALOGUE, SANDBOXES, UPLOADS
 from localcloud.e2b.sandboxes import Ground, Sandboxes
@@ -46,7 +46,7 @@ def compose(app: web.Application, cloud: Cloud) -> None:
     app[CATALOGUE], app[SANDBOXES], app[BUILDS], app[UPLOADS] = catalogue, sandboxes, builds, uploads
     cloud.error_bodies["e2b"] = failure
     cloud.envd_handler = by_header
-    app.add_routes([*control.routes(), *templates.routes(), *build_routes.routes()])
+    app.add_routes([*control.routes(), *fork.routes(), *templates.routes(), *build_routes.routes()])
     ports.setup(app, cloud)
 
     async def life(_app: web.Application) -> AsyncIterator[None]:

@@ -1,8 +1,8 @@
 """E2B's control plane, v1 and v2: sandboxes made, listed, timed, paused, resumed and killed.
 
 Paths and shapes: the API description published at https://e2b.dev/docs/api-reference and the Python SDK 2.63.0, which
-calls `/v2/sandboxes` and `/v2/sandboxes/{id}/connect` beside v1 paths. Errors are `{"code", "message"}`. Snapshots and
-templates are in `templates.routes`. Not covered: forks, volumes, secrets and network updates (501).
+calls `/v2/sandboxes` and `/v2/sandboxes/{id}/connect` beside v1 paths. Errors are `{"code", "message"}`. Forks are in
+`fork`, snapshots and templates in `templates.routes`. Not covered: volumes, secrets and network updates (501).
 """
 
 from __future__ import annotations

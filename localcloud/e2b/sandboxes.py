@@ -107,8 +107,8 @@ class Sandboxes:
             raise GoneError(sandbox_id)
         return sandbox
 
-    async def create(self, wanted: Wanted, key: str | None = None) -> Sandbox:
-        """Boot a sandbox; returns once its envd answers, and finishes even if whoever asked is gone.
+    async def create(self, wanted: Wanted, key: str | None = None, image: Image | None = None) -> Sandbox:
+        """Boot a sandbox, from *image* if that is given; returns once its envd answers, even if the asker is gone.
 
         A second call with the same *key* joins or repeats the first for as long as its sandbox lives; asking for
         something else under it raises `StateError`. Raises `FullError`, `image.UnknownTemplateError` and
@@ -120,7 +120,7 @@ class Sandboxes:
             return await asyncio.shield(known[1])
         if len(self._living) + len(self._creates) >= CONCURRENT:
             raise FullError
-        task = asyncio.create_task(self._create(wanted))
+        task = asyncio.create_task(self._create(wanted, image))
         _keep(self._creates, task)
         if key is not None:
             self._by_key[key] = (wanted, task)
@@ -131,8 +131,8 @@ class Sandboxes:
         if task.cancelled() or task.exception() is not None:
             self._by_key.pop(key, None)
 
-    async def _create(self, wanted: Wanted) -> Sandbox:
-        image = await self._ground.image(wanted.template)
+    async def _create(self, wanted: Wanted, image: Image | None) -> Sandbox:
+        image = image or await self._ground.image(wanted.template)
         self._booting.append(image.base)
         try:
             return await self._boot(wanted, image)

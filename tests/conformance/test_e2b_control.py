@@ -152,6 +152,17 @@ async def test_a_pause_keeps_files_and_processes(make_sandbox, e2b_options) -> N
     assert handle.pid in {process.pid for process in await again.commands.list()}
 
 
+async def test_a_pause_keeps_what_a_process_reads_from(make_sandbox) -> None:
+    sandbox = await make_sandbox()
+    handle = await sandbox.commands.run("read one; read two; echo $one $two", background=True, stdin=True, timeout=0)
+    await sandbox.commands.send_stdin(handle.pid, "before\n")
+    await sandbox.pause()
+    await sandbox.connect()
+    heard = await sandbox.commands.connect(handle.pid, timeout=0)
+    await sandbox.commands.send_stdin(handle.pid, "after\n")
+    assert (await heard.wait()).stdout == "before after\n"
+
+
 async def test_a_pause_without_memory_keeps_files_only(cloud: CloudUnderTest, make_sandbox) -> None:
     sandbox = await make_sandbox()
     await sandbox.files.write("/app/kept", "yes")
@@ -336,7 +347,8 @@ async def test_what_cannot_be_understood_is_refused(cloud: CloudUnderTest, e2b_o
         assert missing.json()["message"] == "Sandbox \"inobody\" doesn't exist or you don't have access to it"
         assert (await client.get("/templates/aliases/mk0r")).json()["templateID"] == "mk0r"
         assert (await client.get("/templates/aliases/unknown")).status_code == 404
-        assert (await client.post("/sandboxes/inobody/fork", json={})).status_code == 501
+        assert (await client.post("/sandboxes/inobody/fork", json={})).status_code == 404
+        assert (await client.put("/sandboxes/inobody/network", json={})).status_code == 501
 
 
 def test_the_sync_sdk_makes_and_kills(cloud: CloudUnderTest, e2b_options) -> None:

@@ -136,6 +136,22 @@ async def test_a_snapshot_in_use_stays_and_an_unused_one_goes_with_its_files(
         await make_sandbox(snapshot)
 
 
+async def test_forks_begin_alike_and_go_their_own_ways(make_sandbox, e2b_options) -> None:
+    source = await make_sandbox(metadata={"fork": "yes"}, envs={"COLOUR": "green"})
+    await source.files.write("/app/state", "shared")
+    forks = [made for made in await source.fork(count=2, timeout=60) if isinstance(made, AsyncSandbox)]
+    assert len({source.sandbox_id, *(made.sandbox_id for made in forks)}) == 3
+    await forks[0].files.write("/app/state", "own")
+    assert [await each.files.read("/app/state") for each in (*forks, source)] == ["own", "shared", "shared"]
+    assert (await forks[1].commands.run("echo $COLOUR")).stdout == "green\n"
+    assert (await forks[1].get_info()).metadata == {"fork": "yes"}
+    for each in forks:
+        await each.kill()
+    await source.pause()
+    with pytest.raises(SandboxException, match="is paused and cannot be forked"):
+        await source.fork()
+
+
 async def test_only_a_running_sandbox_can_be_kept(make_sandbox, e2b_options) -> None:
     sandbox = await make_sandbox()
     with pytest.raises(SandboxException, match=r"400: .*invalid template ID"):
