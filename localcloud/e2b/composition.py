@@ -42,7 +42,8 @@ def compose(app: web.Application, cloud: Cloud) -> None:
     sandboxes = Sandboxes(cloud.store, ground)
     uploads = Uploads(cloud.directory / "uploads")
     builder = Builder(ground, catalogue.pool, uploads)
-    builds = Builds(catalogue, builder, cloud.directory / "builds", sandboxes.bases)
+    builds = Builds(catalogue, builder, cloud.directory / "builds")
+    catalogue.users += [sandboxes.bases, builder.bases]
     app[CATALOGUE], app[SANDBOXES], app[BUILDS], app[UPLOADS] = catalogue, sandboxes, builds, uploads
     cloud.error_bodies["e2b"] = failure
     cloud.envd_handler = by_header

@@ -137,6 +137,23 @@ async def test_a_newer_build_cancels_the_one_that_runs(name, api) -> None:
     assert (ended.status.value, ended.reason and ended.reason.message) == ("error", "build was cancelled")
 
 
+async def test_a_base_that_is_rebuilt_stays_for_those_that_started_from_it(name, make_sandbox, api) -> None:
+    child = f"{name}-child"
+    await AsyncTemplate.build(AsyncTemplate().from_base_image().run_cmd("echo old > /app/one"), name, **api)
+    running = await AsyncTemplate.build_in_background(
+        AsyncTemplate().from_template(name).run_cmd("sleep 3; cp /app/one /app/two"), child, **api
+    )
+    await AsyncTemplate.build(AsyncTemplate().from_base_image().run_cmd("echo new > /app/one"), name, **api)
+    async with asyncio.timeout(60):
+        while (status := await AsyncTemplate.get_build_status(running, **api)).status.value == "building":
+            await asyncio.sleep(0.1)
+    assert status.status.value == "ready", status.reason
+    made = await make_sandbox(child)
+    assert (await made.commands.run("cat /app/one /app/two")).stdout == "old\nold\n"
+    await made.kill()
+    await AsyncSandbox.delete_snapshot(child, **api)
+
+
 async def test_what_cannot_be_understood_is_refused(cloud: CloudUnderTest, name, api) -> None:
     built = await AsyncTemplate.build(AsyncTemplate().from_base_image().run_cmd("true"), name, **api)
     start = f"/v2/templates/{built.template_id}/builds"

@@ -33,13 +33,13 @@ async def test_a_kept_state_is_started_from_and_goes_when_nobody_holds_it(machin
     seen = await run(second, READ.format(app=app_of(second)))
     assert seen.output.split() == ["export", "{}", "kept", "mine", "src", "note"]
     assert (await run(second, f'echo anew > {app_of(second)}/mine; cat "$HOME/note"')).output == "note\n"
-    await pool.collect([])
+    await pool.collect(list)
     assert kept.app[0].is_dir(), "what nobody has claimed yet must stay"
     pool.settled(kept)
-    await pool.collect([kept])
+    await pool.collect(lambda: [kept])
     assert kept.app[0].is_dir()
     await second.stop()
-    await pool.collect([])
+    await pool.collect(list)
     assert list((tmp_path / "layers").iterdir()) == []
 
 

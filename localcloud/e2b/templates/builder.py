@@ -62,6 +62,11 @@ class Builder:
         self._ground = ground
         self._pool = pool
         self._uploads = uploads
+        self._bases: list[runtime.Base] = []
+
+    def bases(self) -> list[runtime.Base]:
+        """What the builds that run now start from."""
+        return list(self._bases)
 
     async def build(self, template_id: str, order: Order, log: BuildLog) -> Image:
         """Run to the end; the layers of what it returns are the caller's to settle. Raises `BuildError`."""
@@ -69,6 +74,7 @@ class Builder:
         log.say(f"Building template {template_id}")
         image = replace(await self._base(order, log), template_id=template_id)
         directory = self._ground.directory / f"b{secrets.token_hex(10)}"
+        self._bases.append(image.base)
         try:
             directory.mkdir(mode=0o700, parents=True)
             async with asyncio.timeout(WITHIN):
@@ -76,6 +82,7 @@ class Builder:
         except TimeoutError as problem:
             raise BuildError(LAST_STEP, "build timed out") from problem
         finally:
+            self._bases.remove(image.base)
             await asyncio.to_thread(remove_tree, directory)
         log.say(f"Build finished, took {time.monotonic() - begun:.1f}s")
         return made

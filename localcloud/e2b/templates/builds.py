@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from localcloud.e2b.requests import BadRequestError
-from localcloud.e2b.runtime import Base
 from localcloud.e2b.templates.builder import Builder, BuildError, Order
 from localcloud.e2b.templates.buildlog import BuildLog
 from localcloud.e2b.templates.catalogue import Catalogue
@@ -25,15 +23,12 @@ class TooManyBuildsError(Exception):
 
 
 class Builds:
-    """One task for each build that runs. `in_use` tells which layers living sandboxes need."""
+    """One task for each build that runs."""
 
-    def __init__(
-        self, catalogue: Catalogue, builder: Builder, directory: Path, in_use: Callable[[], Iterable[Base]]
-    ) -> None:
+    def __init__(self, catalogue: Catalogue, builder: Builder, directory: Path) -> None:
         self._catalogue = catalogue
         self._builder = builder
         self._directory = directory
-        self._in_use = in_use
         self._running: dict[str, tuple[str, asyncio.Task[None]]] = {}  # by build: its template, its task
         self._logs: dict[str, BuildLog] = {}
 
@@ -64,7 +59,7 @@ class Builds:
             image = await self._builder.build(template_id, order, told)
             self._catalogue.finish(image, build_id)
             self._catalogue.pool.settled(image.base)
-            await self._catalogue.collect(self._in_use())
+            await self._catalogue.collect()
         except BuildError as problem:
             self._fail(template_id, build_id, str(problem), problem.step)
         except asyncio.CancelledError:

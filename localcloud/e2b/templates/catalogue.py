@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from localcloud.e2b.image import Image, UnknownTemplateError
@@ -30,12 +30,16 @@ INTERRUPTED = "localcloud was stopped while this build was under way; build it a
 
 
 class Catalogue:
-    """Reads and writes rows of the store, one for each template. `home` is where localcloud keeps everything."""
+    """Reads and writes rows of the store, one for each template. `home` is where localcloud keeps everything.
+
+    Whoever starts from layers adds to `users` what tells which of them it needs.
+    """
 
     def __init__(self, store: Store, home: Path) -> None:
         self._store = store
         self._home = home
         self.pool = Pool(home / "layers")
+        self.users: list[Callable[[], Iterable[Base]]] = []
 
     async def open(self) -> None:
         """Settle what an earlier localcloud left half-way."""
@@ -44,15 +48,18 @@ class Catalogue:
                 if build.status in UNFINISHED:
                     build.status, build.reason = FAILED, {"message": INTERRUPTED}
             self.save(template)
-        await self.collect(())
+        await self.collect()
 
-    async def collect(self, used: Iterable[Base]) -> None:
-        """Remove the layers that neither a tag nor any of *used* needs."""
-        tagged = [
-            base_of(build, self._home) for template in self.all() for tag in template.tags
-            if (build := template.ready(tag)) is not None
-        ]  # fmt: skip
-        await self.pool.collect([*tagged, *used])
+    async def collect(self) -> None:
+        """Remove the layers that neither a tag nor any of the `users` needs."""
+        await self.pool.collect(self._needed)
+
+    def _needed(self) -> Iterator[Base]:
+        for template in self.all():
+            ready = (template.ready(tag) for tag in template.tags)
+            yield from (base_of(build, self._home) for build in ready if build is not None)
+        for user in self.users:
+            yield from user()
 
     def all(self) -> list[Template]:
         """Every template and snapshot, oldest first."""

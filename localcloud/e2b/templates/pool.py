@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from localcloud.e2b.isolation import layers
@@ -21,7 +21,8 @@ class Pool:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
-        self._fresh: set[Path] = set()
+        self._kept: list[Base] = []  # what nobody refers to yet
+        self._lock = asyncio.Lock()  # what is only being made must not be taken for something left over
 
     async def keep(self, standing: Base, *, move: bool) -> Base:
         """Keep the state of a sandbox: its own layer is moved (its end is then due) or copied, the others are shared.
@@ -29,7 +30,10 @@ class Pool:
         Nobody may write meanwhile. What is kept is safe from `collect` until `settled` is called with it. Raises
         OSError and `layers.LayersError`.
         """
-        return await asyncio.to_thread(self._keep, standing, move)
+        async with self._lock:
+            base = await asyncio.to_thread(self._keep, standing, move)
+            self._kept.append(base)
+            return base
 
     def _keep(self, standing: Base, move: bool) -> Base:
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -40,7 +44,6 @@ class Pool:
             for each in made:
                 remove_tree(each)
             raise
-        self._fresh.update(made)
         return Base(app=kept[0], home=kept[1])
 
     def _one(self, stack: tuple[Path, ...], move: bool, made: list[Path]) -> tuple[Path, ...]:
@@ -55,12 +58,13 @@ class Pool:
 
     def settled(self, base: Base) -> None:
         """Somebody refers to these layers now, or nobody ever will."""
-        self._fresh -= {*base.app, *base.home}
+        self._kept.remove(base)
 
-    async def collect(self, used: Iterable[Base]) -> None:
-        """Remove every layer that none of *used* holds."""
-        kept = self._fresh | {path for base in used for path in (*base.app, *base.home)}
-        await asyncio.to_thread(self._collect, kept)
+    async def collect(self, used: Callable[[], Iterable[Base]]) -> None:
+        """Remove every layer that none of those holds which *used* names when it is asked."""
+        async with self._lock:
+            kept = {path for base in (*used(), *self._kept) for path in (*base.app, *base.home)}
+            await asyncio.to_thread(self._collect, kept)
 
     def _collect(self, kept: set[Path]) -> None:
         if not self._directory.is_dir():

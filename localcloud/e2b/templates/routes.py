@@ -51,7 +51,7 @@ async def create_snapshot(request: web.Request, sandboxes: Sandboxes) -> web.Res
         catalogue.finish(replace(sandbox.image, template_id=template.id, base=base), build.id)
     finally:
         catalogue.pool.settled(base)
-    await catalogue.collect(sandboxes.bases())
+    await catalogue.collect()
     return web.json_response(_snapshot(template, tag), status=201)
 
 
@@ -114,7 +114,7 @@ async def delete_template(request: web.Request, sandboxes: Sandboxes) -> web.Res
     await request.app[BUILDS].cancel(template.id)
     catalogue.delete(template)
     request.app[BUILDS].forget(template)
-    await catalogue.collect(sandboxes.bases())
+    await catalogue.collect()
     return web.Response(status=204)
 
 
@@ -150,7 +150,7 @@ async def assign_tags(request: web.Request, _sandboxes: Sandboxes) -> web.Respon
     return web.json_response({"tags": tags, "buildID": build.id}, status=201)
 
 
-async def delete_tags(request: web.Request, sandboxes: Sandboxes) -> web.Response:
+async def delete_tags(request: web.Request, _sandboxes: Sandboxes) -> web.Response:
     """`DELETE /templates/tags`: never the default one."""
     catalogue = request.app[CATALOGUE]
     body = await requests.body(request)
@@ -161,7 +161,7 @@ async def delete_tags(request: web.Request, sandboxes: Sandboxes) -> web.Respons
     if name.tag is not None:
         raise BadRequestError("Template name should not contain a tag, use the 'tags' field instead")
     catalogue.untag(catalogue.get(name.alias), tags)
-    await catalogue.collect(sandboxes.bases())
+    await catalogue.collect()
     return web.Response(status=204)
 
 
