@@ -245,3 +245,13 @@ def test_pages_fit_a_phone_and_please_axe(well: CloudUnderTest, page: Page, evil
             found[path] = serious
     assert found == {}
     assert troubles == []
+
+
+def test_templates_are_shown_with_how_their_build_stands(well: CloudUnderTest, sam: httpx.Client) -> None:
+    with httpx.Client(base_url=f"{well.base_url}/e2b", headers={"X-API-KEY": well.keys["e2b"]}) as api:
+        made = api.post("/v3/templates", json={"name": "shown-here"}).json()
+        text = sam.get("/sandboxes").text
+        assert "shown-here" in text
+        assert "waiting" in text
+        assert api.delete(f"/templates/{made['templateID']}").status_code == 204
+    assert "shown-here" not in sam.get("/sandboxes").text
