@@ -45,7 +45,7 @@ class Formatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """The line as it may be written."""
-        line = redact(super().format(record), _values())
+        line = redact(super().format(record), installation_keys())
         for token in minted.everything():  # as it is: there may be very many, each for an hour
             line = line.replace(token, DOTS)
         for shape in _SHAPES:
@@ -53,7 +53,8 @@ class Formatter(logging.Formatter):
         return line
 
 
-def _values() -> list[str]:
+def installation_keys() -> list[str]:
+    """The values of every key of this installation that is set."""
     values: list[Any] = [getattr(settings, name, "") for name in _KEYS]
     values += [database.get("PASSWORD", "") for database in settings.DATABASES.values()]
     return [str(value) for value in values if value]
