@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import environ
@@ -17,7 +18,19 @@ from django.core.exceptions import ImproperlyConfigured
 from provisioning import rates, rsa_keys
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-env = environ.FileAwareEnv()
+
+
+class _Environment(environ.FileAwareEnv):  # type: ignore[misc] # it comes without types
+    """Reads typed values; one of the wrong type names its variable."""
+
+    def get_value(self, var: str, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return super().get_value(var, *args, **kwargs)
+        except ValueError as error:
+            raise ImproperlyConfigured(f"{var}: {error}.") from error
+
+
+env = _Environment()
 TESTING = "pytest" in sys.modules
 if not TESTING:
     # What the operator wrote, then what `manage.py up` settled on; the process's own environment goes before both.
@@ -193,7 +206,18 @@ TEMPLATES = [
         },
     },
 ]
-DATABASES = {"default": env.db_url("DATABASE_URL", default="postgres://mk0r@127.0.0.1:1/unset")}
+
+
+def _database() -> dict[str, Any]:
+    """What DATABASE_URL says. What is wrong with it is not repeated: that would be a piece of its password."""
+    try:
+        return dict(env.db_url("DATABASE_URL", default="postgres://mk0r@127.0.0.1:1/unset"))
+    except ValueError:
+        said = "DATABASE_URL is no database's address; in its password, / ? # @ and % have to be percent-encoded."
+        raise ImproperlyConfigured(said) from None
+
+
+DATABASES = {"default": _database()}
 DATABASES["default"]["CONN_MAX_AGE"] = 0
 # After a restart of Postgres every pooled connection is dead; a request waits for a live one instead of finding out.
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = True

@@ -173,7 +173,7 @@ class GitHub:
     @operation("github", "get_user")
     async def me(self, request: web.Request) -> web.Response:
         self._owner(request)
-        return web.json_response(self._account(self._cloud.github_owner))
+        return web.json_response(self._account(self._cloud.github_owner, own=True))
 
     @operation("github", "get_account")
     async def account(self, request: web.Request) -> web.Response:
@@ -182,15 +182,13 @@ class GitHub:
             raise bodies.not_found()
         return web.json_response(self._account(login))
 
-    def _account(self, login: str) -> dict[str, Any]:
-        kind = self._repositories.accounts[login]
-        about = bodies.account(self._cloud.base_url, login, kind)
-        if kind == ORGANIZATION:
-            url = f"{self._cloud.base_url}/github/orgs/{login}"
-            about |= {"url": url, "repos_url": f"{url}/repos"}
-        count = len(self._repositories.all(login))
-        moment = "2026-01-01T00:00:00Z"
-        return about | {"name": "localcloud", "total_private_repos": count, "created_at": moment, "updated_at": moment}
+    def _account(self, login: str, *, own: bool = False) -> dict[str, Any]:
+        every = self._repositories.all(login)
+        private = sum(bool(item.data["private"]) for item in every)
+        return bodies.profile(
+            self._cloud.base_url, login, self._repositories.accounts[login],
+            own=own, public=len(every) - private, private=private,
+        )  # fmt: skip
 
     @operation("github", "get_rate_limit")
     async def rate_limit(self, request: web.Request) -> web.Response:
@@ -241,7 +239,8 @@ class GitHub:
             if item.data["owner"] != self._repositories.stranger
             and (not item.data["private"] or (caller is not None and caller.reaches(item)))
         ]
-        return paged(request, self._cloud.base_url, [self._body(item) for item in in_order(request, found)])
+        shown = bodies.listed if login is None else bodies.minimal
+        return paged(request, self._cloud.base_url, [shown(self._body(item)) for item in in_order(request, found)])
 
     @operation("github", "get_repository")
     async def get_repository(self, request: web.Request) -> web.Response:

@@ -106,7 +106,7 @@ class Apps:
             "repository_selection": "all" if chosen is None else "selected",
         }
         if chosen is not None:
-            body["repositories"] = [self._body(item) for item in chosen]
+            body["repositories"] = [bodies.listed(self._body(item)) for item in chosen]
         return web.json_response(body, status=201)
 
     @operation("github", "revoke_installation_token")
@@ -118,7 +118,7 @@ class Apps:
     @operation("github", "list_installation_repositories")
     async def repositories(self, request: web.Request) -> web.Response:
         caller = self._granted(request, "in order to list repositories for an installation")
-        found = [self._body(item) for item in self._repositories.all() if caller.reaches(item)]
+        found = [bodies.listed(self._body(item)) for item in self._repositories.all() if caller.reaches(item)]
         items, headers = page_of(request, self._cloud.base_url, found)
         selection = "all" if caller.grant is not None and caller.grant.repositories is None else "selected"
         body = {"total_count": len(found), "repository_selection": selection, "repositories": items}

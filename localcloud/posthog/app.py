@@ -19,6 +19,7 @@ from localcloud.posthog.parsing import BadPayloadError
 EVENTS: web.AppKey[Events] = web.AppKey("posthog_events", Events)
 CAPTURE = ("/i/v0/e", "/e", "/capture", "/track", "/engage", "/batch")
 SINGLE_BYTES = 2 * 1024 * 1024
+GROUP = ("group_type_index", "group_key", "group_properties", "created_at")
 
 
 def setup(app: web.Application, cloud: Cloud) -> None:
@@ -248,9 +249,10 @@ class PostHog:
         place = request.query.get("group_type_index", "0")
         if place not in ("0", "1", "2", "3", "4"):
             return _private_error(400, "invalid_input", "group_type_index must be from 0 to 4.")
-        found = self._events.groups(int(place))
+        found = [{name: group[name] for name in GROUP} for group in self._events.groups(int(place))]
         return web.json_response({"next": None, "previous": None, "results": found})
 
     @operation("posthog", "list_group_types")
     async def group_types(self, _request: web.Request) -> web.Response:
-        return web.json_response(self._events.group_types())
+        nameless = {"name_singular": None, "name_plural": None}
+        return web.json_response([kind | nameless for kind in self._events.group_types()])
