@@ -95,8 +95,7 @@ class Projects:
 
     def ensure_room(self, account: Account) -> None:
         """Raises `RefusedError` when the account may not have one more."""
-        number = len(self.of(account))
-        if self.limit is not None and number >= self.limit:
+        if self.limit is not None and (number := len(self.of(account))) >= self.limit:
             message = f"user projects limit of {self.limit} exceeded, got {number}"
             raise RefusedError(422, message, code="PROJECTS_LIMIT_EXCEEDED")
 
