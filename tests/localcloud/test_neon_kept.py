@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,34 +14,35 @@ from localcloud.neon import branches, projects
 from localcloud.neon.accounts import OURS, Account
 from localcloud.neon.databases import Databases
 from localcloud.neon.projects import Projects
-from localcloud.neon.records import Records
+from localcloud.neon.records import PROJECT, VENDOR, Records, endpoint
 from localcloud.neon.wishes import RefusedError
 from localcloud.store import Object, Store
 
 ADA = Account("napi_ada", "ada", OURS, "1")
 
 
-@pytest_asyncio.fixture
-async def kept(tmp_path: Path) -> AsyncIterator[Projects]:
-    store, databases = Store(tmp_path / "state.sqlite3"), Databases(tmp_path / "postgres", free_port())
-    await databases.start()
-    made = Projects(Records(store), databases, limit=None)
-    yield made
-    await made.close()
-    await databases.stop()
+@pytest.fixture
+def still(tmp_path: Path) -> Iterator[Projects]:
+    """Projects whose cluster does not run."""
+    store = Store(tmp_path / "state.sqlite3")
+    yield Projects(Records(store), Databases(tmp_path / "postgres", free_port()), limit=None)
     store.close()
 
 
-async def new(kept: Projects, name: str) -> Object:
-    made = kept.create(ADA, name, {})
-    await kept.operations.settled(made.id)
-    return made
+@pytest_asyncio.fixture
+async def kept(still: Projects) -> AsyncIterator[Projects]:
+    await still.databases.start()
+    yield still
+    await still.close()
+    await still.databases.stop()
 
 
 async def test_of_the_deleted_projects_the_newest_are_kept(kept: Projects, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(projects, "KEPT", 1)
-    made = [await new(kept, name) for name in ("first", "second", "third")]
+    made = [kept.create(ADA, name, {}) for name in ("first", "second", "third")]
     held = [kept.records.default_branch(one).data["databases"][0]["name"] for one in made]
+    for one in made:
+        await kept.operations.settled(one.id)
     for one in made[:2]:
         await kept.delete(kept.records.project(one.id) or one)
     while await kept.databases.exists(held[0]):
@@ -54,10 +55,23 @@ async def test_of_the_deleted_projects_the_newest_are_kept(kept: Projects, monke
     assert [one.name for one in kept.of(ADA)] == ["second", "third"]
 
 
-async def test_a_project_has_room_for_so_many_branches(kept: Projects, monkeypatch: pytest.MonkeyPatch) -> None:
+def with_a_branch(still: Projects, state: str) -> tuple[Object, Object]:
+    """A project and its only branch, as their rows are."""
+    project = still.records.store.add(VENDOR, PROJECT, "calm-sun-1", "calm", {"wishes": {}, "operations": []})
+    holds = {"suffix": "calm_sun_1", "roles": [], "databases": [], "state": state}
+    return project, still.branches.add_first(project, holds, "main", endpoint("ep-calm-sun-1", {}))
+
+
+def test_a_project_has_room_for_so_many_branches(still: Projects, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(branches, "BRANCHES_LIMIT", 1)
-    project = await new(kept, "full")
-    project = kept.records.project(project.id) or project
+    project, branch = with_a_branch(still, "ready")
     with pytest.raises(RefusedError, match="branches limit of 1 exceeded, got 1") as refused:
-        kept.branches.create(project, kept.records.default_branch(project), {}, None)
+        still.branches.create(project, branch, {}, None)
     assert (refused.value.status, refused.value.code) == (422, "BRANCHES_LIMIT_EXCEEDED")
+
+
+def test_what_never_came_to_be_is_not_copied(still: Projects) -> None:
+    project, branch = with_a_branch(still, "init")
+    with pytest.raises(RefusedError, match="branch is not ready"):
+        still.branches.create(project, branch, {}, None)
+    assert still.records.branches(project.id) == [branch]
