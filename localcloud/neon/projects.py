@@ -237,7 +237,7 @@ class Projects:
         work = {"create_timeline": "roles", "start_compute": "start", "apply_config": "configure"}
         operations = [
             one
-            | {"branch_id": old["branch_id"], "work": {"do": work[one["action"]]}}
+            | {"branch_id": old["branch_id"], "work": {"do": work[one["action"]], "set": [old["role"]]}}
             | ({"endpoint_id": old["endpoint_id"]} if one["action"] == "start_compute" else {})
             for one in old["operations"]
         ]

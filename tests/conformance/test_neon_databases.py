@@ -90,8 +90,12 @@ def test_a_password_is_one_branchs_alone(life: NeonLife) -> None:
 
 
 def test_a_branch_has_roles_and_databases_of_its_own(life: NeonLife) -> None:
-    dev = life.branch("dev")["branch"]["id"]
+    made = life.branch("dev")
+    dev, owner = made["branch"]["id"], made["roles"][0]
+    run(made["connection_uris"][0]["connection_uri"], f"ALTER ROLE {owner['name']} PASSWORD 'changed'")
     role = life.do("POST", f"/branches/{dev}/roles", {"role": {"name": "clerk"}})["role"]
+    by_itself = made["connection_uris"][0]["connection_uri"].replace(owner["password"], "changed")
+    psycopg.connect(by_itself).close()  # another role's making left it alone
     body = {"database": {"name": "shop", "owner_name": "clerk"}}
     database = life.do("POST", f"/branches/{dev}/databases", body)["database"]
     assert database["owner_name"] == role["name"]
@@ -108,7 +112,8 @@ def test_a_branch_has_roles_and_databases_of_its_own(life: NeonLife) -> None:
     life.do("DELETE", f"/branches/{dev}/roles/clerk")
     with pytest.raises(psycopg.OperationalError):
         psycopg.connect(uri)
-    assert words(life.uri_of(dev, "store")) == ["open"]  # its tables have another owner
+    left = by_itself.rpartition("/")[0] + "/" + renamed["name"]
+    assert words(left) == ["open"]  # its tables have another owner
     life.do("DELETE", f"/branches/{dev}/databases/store")
     assert life.ask("DELETE", f"/branches/{dev}/databases/store").status_code == 204
     assert len(life.ask("GET", f"/branches/{dev}/databases").json()["databases"]) == 1
