@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 
@@ -149,12 +150,17 @@ def _shape(body: Any) -> Any:
         case list():
             return ("list", min(len(body), 2), frozenset(_shape(item) for item in body))
         case str():
-            return body if _WORD.fullmatch(body) else _RUNS.sub(_run, _IDENTITY.sub("#", body[:2000]))
+            return _text(body[:2000])
         case bool() | None:
             return body
         case int() | float():
             return (type(body), (body > 0) - (body < 0), len(f"{body:.0f}"))
     raise TypeError(type(body))
+
+
+@lru_cache(maxsize=100_000)
+def _text(text: str) -> str:
+    return text if _WORD.fullmatch(text) else _RUNS.sub(_run, _IDENTITY.sub("#", text))
 
 
 def _run(run: re.Match[str]) -> str:
