@@ -46,11 +46,15 @@ check: .venv/dev.stamp ## ruff, mypy, import-linter
 .PHONY: test
 test: check ## every check and every test but the long ones
 	@rm -rf "$(TRAFFIC)/test"
-	@MK0R_CLOUD_TRAFFIC="$(TRAFFIC)/test" $(BIN)/pytest -n 2 --dist loadfile --ignore tests/faults --ignore tests/conformance -m "not long"
+	@MK0R_CLOUD_TRAFFIC="$(TRAFFIC)/test" $(BIN)/pytest -n 2 --dist loadfile --ignore tests/faults --ignore tests/conformance -m "not long and not live"
 
 .PHONY: test-long
 test-long: .venv/dev.stamp ## tests that wait for minutes: storms at vendors, restarts, two hundred teardowns
-	@$(BIN)/pytest -n 2 --dist loadfile --ignore tests/faults --ignore tests/conformance -m long
+	@$(BIN)/pytest -n 2 --dist loadfile --ignore tests/faults --ignore tests/conformance -m "long and not live"
+
+.PHONY: live
+live: .venv/dev.stamp ## the providers' contract at real vendors, where LIVE_… keys are set (docs/providers.md); costs little
+	@$(BIN)/pytest tests/contract -m live
 
 .PHONY: conformance
 conformance: .venv/dev.stamp ## drive the stand-ins with the vendors' own clients and print what was exercised

@@ -14,6 +14,7 @@ from localcloud import keys as key_ring
 from localcloud.config import Config
 from localcloud.faults import Faults
 from localcloud.keys import Keys
+from localcloud.routes import Route
 from localcloud.store import Store
 from localcloud.traffic import Traffic
 
@@ -30,8 +31,8 @@ class Cloud:
 
     Stand-ins may set `envd_handler` (requests that carry `E2b-Sandbox-Id`), `preview_handler` (requests whose Host is
     `<port>-<sandbox>.localhost:<port>`, called with the request, the sandbox id and the port), and put their vendor's
-    form of an error reply into `error_bodies`. `notes` holds what they want a person to read on the `/_cloud/` page,
-    `extra` what else belongs into `cloud.json`.
+    form of an error reply into `error_bodies`. `routes` are those that lie behind such a handler. `notes` holds what
+    they want a person to read on the `/_cloud/` page, `extra` what else belongs into `cloud.json`.
     """
 
     config: Config
@@ -42,7 +43,9 @@ class Cloud:
     error_bodies: dict[str, ErrorBody] = field(default_factory=dict)
     notes: dict[str, str] = field(default_factory=dict)
     extra: dict[str, object] = field(default_factory=dict)
+    routes: list[Route] = field(default_factory=list)
     envd_handler: Handler | None = None
+    envd_operation: Callable[[web.Request], tuple[str, str]] | None = None
     preview_handler: PreviewHandler | None = None
     traffic: Traffic | None = None
     stopping: asyncio.Event = field(default_factory=asyncio.Event)

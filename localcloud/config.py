@@ -7,6 +7,7 @@
 | `MK0R_GATEWAY_URL` | the product's address; sandboxes reach only its `/gateway/` | `http://127.0.0.1:8000` |
 | `EMAIL_URL` | `smtp://`, `smtp+tls://` or `smtps://` server that gets a copy of each mail | none |
 | `MK0R_ISOLATION` | `auto`, `bwrap`, `unshare` or `plain` | `auto` |
+| `MK0R_CLOUD_NEON_PROJECTS` | how many projects each account of the Neon stand-in may have | as many as it likes |
 | `MK0R_CLOUD_TRAFFIC` | directory that gets a record of all traffic with the vendors' APIs | none |
 """
 
@@ -34,6 +35,7 @@ class Config:
     gateway_url: str
     email_url: str | None
     isolation: str
+    neon_projects: int | None = None
     traffic: Path | None = None
 
     @property
@@ -60,6 +62,7 @@ def read(environ: Mapping[str, str]) -> Config:
         gateway_url=_origin(environ.get("MK0R_GATEWAY_URL") or "http://127.0.0.1:8000"),
         email_url=_email(environ.get("EMAIL_URL") or ""),
         isolation=_isolation(environ.get("MK0R_ISOLATION") or "auto"),
+        neon_projects=_number("MK0R_CLOUD_NEON_PROJECTS", environ.get("MK0R_CLOUD_NEON_PROJECTS") or ""),
         traffic=Path(traffic).expanduser().resolve() if (traffic := environ.get("MK0R_CLOUD_TRAFFIC")) else None,
     )
 
@@ -68,6 +71,12 @@ def _port(text: str) -> int:
     if not text.isascii() or not text.isdigit() or not 0 < int(text) < 65536:
         raise ConfigError(f"MK0R_CLOUD_PORT must be a port number from 1 to 65535, not {text!r}")
     return int(text)
+
+
+def _number(name: str, text: str) -> int | None:
+    if text and (not text.isascii() or not text.isdigit() or int(text) < 1):
+        raise ConfigError(f"{name} must be a whole number from 1 on, not {text!r}")
+    return int(text) if text else None
 
 
 def _origin(text: str) -> str:

@@ -28,6 +28,7 @@ from localcloud.announcement import announce
 from localcloud.cloud import CLOUD, Cloud, Handler, cloud_of, open_cloud
 from localcloud.config import Config
 from localcloud.faults import UNDECLARED, operation_of
+from localcloud.routes import by_vendor, routes
 from localcloud.traffic import Traffic
 
 log = logging.getLogger("localcloud")
@@ -57,8 +58,8 @@ async def by_host(request: web.Request, handler: Handler) -> web.StreamResponse:
         return await cloud.preview_handler(request, preview[2], int(preview[1]))
     chosen = handler
     declared = operation_of(request.match_info.handler)
-    if "E2b-Sandbox-Id" in request.headers and cloud.envd_handler is not None:
-        chosen, declared = cloud.envd_handler, operation_of(cloud.envd_handler)
+    if "E2b-Sandbox-Id" in request.headers and cloud.envd_handler and cloud.envd_operation:
+        chosen, declared = cloud.envd_handler, cloud.envd_operation(request)
     return await _serve(cloud, request, chosen, declared)
 
 
@@ -114,6 +115,7 @@ def build(cloud: Cloud) -> web.Application:
     console.setup(app, cloud)
     for vendor in STAND_INS:
         _install(app, cloud, vendor)
+    cloud.faults.known = by_vendor(routes(app, cloud.routes))
     return app
 
 

@@ -23,7 +23,7 @@ from localcloud.faults import operation
 from localcloud.traffic import STREAMED
 
 BASE = "/anthropic/v1"
-MODELS = ("claude-opus-5-5", "claude-sonnet-5", "claude-haiku-4-5")
+MODELS = ("claude-opus-5-5", "claude-sonnet-5-5", "claude-sonnet-5", "claude-haiku-4-5")
 _TYPES = {
     400: "invalid_request_error", 401: "authentication_error", 403: "permission_error", 404: "not_found_error",
     413: "request_too_large", 429: "rate_limit_error", 529: "overloaded_error",

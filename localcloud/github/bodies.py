@@ -89,6 +89,11 @@ def not_found() -> RefusedError:
     return RefusedError(404, "Not Found")
 
 
+def not_for_apps() -> RefusedError:
+    """What a token of an App is told where it may not do what it asks."""
+    return RefusedError(403, "Resource not accessible by integration")
+
+
 async def read_object(request: web.Request) -> dict[str, Any]:
     """The JSON body, which must be an object. Raises `RefusedError`."""
     try:

@@ -147,7 +147,8 @@ def test_a_preview_name_never_reaches_a_vendor_or_the_operator(cloud: CloudUnder
 
 
 @pytest.mark.parametrize(
-    "path", ["/neon/api/v2/projects/x/snapshots", "/resend/broadcasts", "/github/gists", "/posthog/api/environments/1/"]
+    "path",
+    ["/neon/api/v2/projects/x/jwks", "/resend/broadcasts", "/github/gists", "/posthog/api/environments/1/"],
 )
 def test_what_is_not_covered_says_so(cloud: CloudUnderTest, path: str) -> None:
     answer = httpx.get(cloud.base_url + path, headers={"User-Agent": "test"})
