@@ -117,7 +117,7 @@ class _Met:
 
         own: dict[str, Keyword] = {"properties": described, "additionalProperties": further}
         if dialect is OAS30Validator:
-            own |= {keyword: _nullable(dialect.VALIDATORS[keyword]) for keyword in ("allOf", "anyOf", "enum", "oneOf")}
+            own |= {keyword: _lenient(dialect.VALIDATORS[keyword]) for keyword in ("allOf", "anyOf", "enum", "oneOf")}
         return extend(dialect, own)
 
     def unknown(self, body: Any, where: str) -> Iterator[str]:
@@ -132,10 +132,15 @@ class _Met:
                 yield from self.unknown(value, f"{where}.{key}")
 
 
-def _nullable(keyword: Keyword) -> Keyword:
-    """*keyword*, letting null through where the schema says `nullable`: GitHub does beside a choice, without a type."""
+def _lenient(keyword: Keyword) -> Keyword:
+    """*keyword*, read as GitHub means it where OpenAPI leaves it without a meaning.
+
+    `nullable` stands beside a choice, without a type; a discriminator stands where one of the choices is a list.
+    """
 
     def choice(validator: Any, value: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
+        if isinstance(instance, list):
+            schema = {key: told for key, told in schema.items() if key != "discriminator"}
         if instance is not None or not schema.get("nullable"):
             yield from keyword(validator, value, instance, schema) or ()
 
