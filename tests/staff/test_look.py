@@ -20,7 +20,7 @@ from sessions_app.slugs import slug_for
 from tests.staff import scale
 from tests.staff.browsing import Seat, key_of
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.browser, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.browser, pytest.mark.long, pytest.mark.timeout(600)]
 
 
 def _month() -> None:

@@ -25,7 +25,7 @@ from tests.staff.browsing import Seat, chromium_at, key_of
 from tests.staff.conftest import PASSWORD, account
 from tests.staff.working import Working, aside, until, working
 
-pytestmark = [pytest.mark.django_db, pytest.mark.browser, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.django_db, pytest.mark.browser, pytest.mark.long, pytest.mark.timeout(600)]
 WHY = "because"
 
 
