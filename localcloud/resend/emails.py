@@ -13,7 +13,7 @@ from localcloud.cloud import Cloud
 from localcloud.faults import operation
 from localcloud.resend import bodies, messages
 from localcloud.resend.api_keys import ApiKeys
-from localcloud.resend.mailbox import Mailbox, answer
+from localcloud.resend.mailbox import Mailbox, answer, listed
 from localcloud.resend.outbox import Outbox
 
 SCHEMA = """
@@ -104,7 +104,7 @@ class Emails:
     @operation("resend", "list_emails")
     async def all(self, request: web.Request) -> web.Response:
         page, more = bodies.page(request.query, self._mailbox.identities(), str)
-        return bodies.listed([answer(mail) for identity in page if (mail := self._mailbox.get(identity))], more)
+        return bodies.listed([listed(mail) for identity in page if (mail := self._mailbox.get(identity))], more)
 
     @operation("resend", "get_email")
     async def get(self, request: web.Request) -> web.Response:

@@ -106,6 +106,12 @@ def answer(mail: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def listed(mail: dict[str, Any]) -> dict[str, Any]:
+    """A mail as `GET /emails` lists it: what it says is left out."""
+    left_out = ("object", "html", "text", "tags")
+    return {member: value for member, value in answer(mail).items() if member not in left_out}
+
+
 def _stamp(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 

@@ -218,3 +218,15 @@ def test_mail_is_handed_on_to_the_smtp_server(tmp_path: Path) -> None:
             controller.stop()
     assert len(inbox.mails) == 1
     assert b"<b>Hi</b>" in inbox.mails[0]
+
+
+def test_a_list_of_mails_leaves_out_what_they_say(resend: httpx.Client) -> None:
+    mail = {"from": "a@b.co", "to": "c@d.co", "subject": "Listed", "text": "words", "html": "<p>words</p>"}
+    sent = resend.post("/emails", json=mail).json()["id"]
+    row = next(one for one in resend.get("/emails").json()["data"] if one["id"] == sent)
+    whole = resend.get(f"/emails/{sent}").json()
+    assert whole["text"] == "words"
+    assert set(whole) - set(row) == {"object", "html", "text", "tags"}
+    assert {name: whole[name] for name in row if name != "last_event"} == {
+        k: v for k, v in row.items() if k != "last_event"
+    }
