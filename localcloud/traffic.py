@@ -5,7 +5,7 @@ since keys and passwords stand in it. Without the variable none of this runs.
 
 A line holds what the stand-in answered, before a fault mangled it; `mangled` says whether the client got something
 else, `ordered` whether the answer is an error that a fault ordered. Written down are the vendors' own APIs and not what
-passes through to a repository, a sandbox or a preview.
+passes through to a repository, a sandbox, a preview or a store of uploads.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from localcloud.faults import ErrorBody, Handler, operation_of
 log = logging.getLogger(__name__)
 
 CAP = 1024 * 1024  # bytes of a body; of a larger one only its size is kept
-PASSED_THROUGH = ("/github/git/",)
+PASSED_THROUGH = ("/github/git/", "/e2b/template-files/")  # the second is the store that E2B sends uploads to
 
 
 # There while an exchange is written down: a stand-in that streams events says here what each held.

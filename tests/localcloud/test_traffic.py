@@ -111,6 +111,7 @@ def test_pages_git_and_sandboxes_stay_out_of_it(told: CloudUnderTest) -> None:
     httpx.get(f"{told.base_url}/_cloud/health")
     ask(told, "GET", "/github/git/mk0r-local/x.git/info/refs")
     ask(told, "GET", "/e2b/health", headers={"E2b-Sandbox-Id": "i" * 21})
+    ask(told, "PUT", "/e2b/template-files/0", content=b"x")
     assert len(lines(told)) == before
 
 

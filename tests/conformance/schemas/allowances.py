@@ -14,6 +14,8 @@ ANYWHERE = {
 }
 # At one vendor, for any call.
 VENDORS = {
+    ("e2b", 400): "a request that cannot be used",
+    ("e2b", 404): "not there",
     ("github", 301): "moved to another name",
     ("github", 307): "moved to another name",
     ("github", 400): "a body that is no JSON",
@@ -23,7 +25,6 @@ VENDORS = {
 }
 # For one call.
 CALLS = {
-    ("e2b", "POST /v2/sandboxes", 404): "no such template",
     ("e2b", "POST /v2/sandboxes", 422): "an idempotency key used for another sandbox",
 }
 # Members that a vendor's replies carry although an open schema does not name them.
