@@ -1,4 +1,4 @@
-"""What localcloud is told from outside: five environment variables, read once and checked before anything starts.
+"""What localcloud is told from outside: six environment variables, read once and checked before anything starts.
 
 | variable | meaning | default |
 |---|---|---|
@@ -7,14 +7,18 @@
 | `MK0R_GATEWAY_URL` | the product's address; sandboxes reach only its `/gateway/` | `http://127.0.0.1:8000` |
 | `EMAIL_URL` | `smtp://`, `smtp+tls://` or `smtps://` server that gets a copy of each mail | none |
 | `MK0R_ISOLATION` | `auto`, `bwrap`, `unshare` or `plain` | `auto` |
+| `MK0R_CLOUD_LIMITS` | rate limits: `resend=10/1,neon=700/60`, requests per seconds | none |
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
+
+from localcloud import limits
+from localcloud.limits import Limit
 
 ISOLATION_MODES = ("auto", "bwrap", "unshare", "plain")
 EMAIL_SCHEMES = ("smtp", "smtp+tls", "smtp+ssl", "smtps")
@@ -33,6 +37,7 @@ class Config:
     gateway_url: str
     email_url: str | None
     isolation: str
+    limits: Mapping[str, Limit] = field(default_factory=dict)
 
     @property
     def directory(self) -> Path:
@@ -58,6 +63,7 @@ def read(environ: Mapping[str, str]) -> Config:
         gateway_url=_origin(environ.get("MK0R_GATEWAY_URL") or "http://127.0.0.1:8000"),
         email_url=_email(environ.get("EMAIL_URL") or ""),
         isolation=_isolation(environ.get("MK0R_ISOLATION") or "auto"),
+        limits=_limits(environ.get("MK0R_CLOUD_LIMITS") or ""),
     )
 
 
@@ -97,3 +103,10 @@ def _isolation(text: str) -> str:
     if text not in ISOLATION_MODES:
         raise ConfigError(f"MK0R_ISOLATION must be one of {', '.join(ISOLATION_MODES)}, not {text!r}")
     return text
+
+
+def _limits(text: str) -> Mapping[str, Limit]:
+    try:
+        return limits.of_text(text)
+    except limits.LimitError as error:
+        raise ConfigError(f"MK0R_CLOUD_LIMITS: {error}") from error

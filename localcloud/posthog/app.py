@@ -10,6 +10,7 @@ from aiohttp import web
 from localcloud.cloud import Cloud, Handler
 from localcloud.faults import operation
 from localcloud.keys import token
+from localcloud.limits import LimitForm, Standing
 from localcloud.operator import same
 from localcloud.posthog import answers, parsing
 from localcloud.posthog.events import Events
@@ -24,6 +25,7 @@ SINGLE_BYTES = 2 * 1024 * 1024
 def setup(app: web.Application, cloud: Cloud) -> None:
     """Add the routes."""
     cloud.error_bodies["posthog"] = _error
+    cloud.limit_forms["posthog"] = LimitForm(refusal=_throttled, headers=lambda _: {})
     personal = cloud.store.meta("posthog_personal_key") or f"phx_{token(47)}"
     cloud.store.set_meta("posthog_personal_key", personal)
     cloud.extra["posthog_personal_key"] = personal
@@ -95,8 +97,12 @@ def _error(status: int, message: str) -> web.Response:
     return web.Response(status=status, text=message)
 
 
+def _throttled(standing: Standing) -> web.Response:
+    return _private_error(429, "throttled", f"Request was throttled. Expected available in {standing.seconds} seconds.")
+
+
 def _private_error(status: int, code: str, detail: str) -> web.Response:
-    kind = "authentication_error" if status == 401 else "validation_error"
+    kind = {401: "authentication_error", 429: "throttled_error"}.get(status, "validation_error")
     return web.json_response({"type": kind, "code": code, "detail": detail, "attr": None}, status=status)
 
 

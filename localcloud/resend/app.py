@@ -22,6 +22,7 @@ MAILBOX: web.AppKey[Mailbox] = web.AppKey("resend_mailbox", Mailbox)
 def setup(app: web.Application, cloud: Cloud) -> None:
     """Add the routes, and the outbox that lives as long as the application."""
     cloud.error_bodies["resend"] = bodies.error
+    cloud.limit_forms["resend"] = bodies.LIMIT_FORM
     mailbox = app[MAILBOX] = Mailbox(cloud.store)
     outbox, keys, contacts = Outbox(mailbox, cloud.config.email_url), ApiKeys(cloud), Contacts(cloud)
     audiences, emails = Audiences(cloud, contacts), Emails(cloud, keys, mailbox, outbox)

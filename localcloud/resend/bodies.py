@@ -8,6 +8,8 @@ from typing import Any, TypeVar
 
 from aiohttp import web
 
+from localcloud.limits import LimitForm, Standing
+
 Item = TypeVar("Item")
 
 # The name that goes with a status when nothing more exact is known.
@@ -39,6 +41,29 @@ def error(status: int, message: str, name: str | None = None) -> web.Response:
     """An error in Resend's form."""
     name = name or NAMES.get(status, "application_error")
     return web.json_response({"statusCode": status, "name": name, "message": message}, status=status)
+
+
+def _over_limit(standing: Standing) -> web.Response:
+    limit = standing.limit
+    pace = f"{limit.requests} requests per " + (
+        "second" if limit.per_seconds == 1 else f"{limit.per_seconds:g} seconds"
+    )
+    return error(
+        429,
+        f"Too many requests. You can only make {pace}. See rate limit response headers for more information. "
+        "Or contact support to increase rate limit.",
+    )
+
+
+def _limit_headers(standing: Standing) -> dict[str, str]:
+    return {
+        "ratelimit-limit": str(standing.limit.requests),
+        "ratelimit-remaining": str(standing.remaining),
+        "ratelimit-reset": str(standing.seconds),
+    }
+
+
+LIMIT_FORM = LimitForm(refusal=_over_limit, headers=_limit_headers)
 
 
 def missing(member: str) -> RefusedError:
