@@ -1,4 +1,4 @@
-"""What localcloud is told from outside: six environment variables, read once and checked before anything starts.
+"""What localcloud is told from outside: seven environment variables, read once and checked before anything starts.
 
 | variable | meaning | default |
 |---|---|---|
@@ -7,11 +7,13 @@
 | `MK0R_GATEWAY_URL` | the product's address; sandboxes reach only its `/gateway/` | `http://127.0.0.1:8000` |
 | `EMAIL_URL` | `smtp://`, `smtp+tls://` or `smtps://` server that gets a copy of each mail | none |
 | `MK0R_ISOLATION` | `auto`, `bwrap`, `unshare` or `plain` | `auto` |
+| `MK0R_WEBHOOK_HOSTS` | hosts besides this machine that webhooks may call, with commas between | none |
 | `MK0R_CLOUD_LIMITS` | rate limits: `resend=10/1,neon=700/60`, requests per seconds | none |
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +23,7 @@ from localcloud import limits
 from localcloud.limits import Limit
 
 ISOLATION_MODES = ("auto", "bwrap", "unshare", "plain")
+HOST = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?")
 EMAIL_SCHEMES = ("smtp", "smtp+tls", "smtp+ssl", "smtps")
 
 
@@ -38,6 +41,7 @@ class Config:
     email_url: str | None
     isolation: str
     limits: Mapping[str, Limit] = field(default_factory=dict)
+    webhook_hosts: frozenset[str] = frozenset()
 
     @property
     def directory(self) -> Path:
@@ -64,6 +68,7 @@ def read(environ: Mapping[str, str]) -> Config:
         email_url=_email(environ.get("EMAIL_URL") or ""),
         isolation=_isolation(environ.get("MK0R_ISOLATION") or "auto"),
         limits=_limits(environ.get("MK0R_CLOUD_LIMITS") or ""),
+        webhook_hosts=_hosts(environ.get("MK0R_WEBHOOK_HOSTS") or ""),
     )
 
 
@@ -103,6 +108,14 @@ def _isolation(text: str) -> str:
     if text not in ISOLATION_MODES:
         raise ConfigError(f"MK0R_ISOLATION must be one of {', '.join(ISOLATION_MODES)}, not {text!r}")
     return text
+
+
+def _hosts(text: str) -> frozenset[str]:
+    found = frozenset(part.strip().lower() for part in text.split(",") if part.strip())
+    for host in found:
+        if not HOST.fullmatch(host):
+            raise ConfigError(f"MK0R_WEBHOOK_HOSTS must be host names like hooks.example.com, not {host!r}")
+    return found
 
 
 def _limits(text: str) -> Mapping[str, Limit]:

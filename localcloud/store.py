@@ -53,7 +53,12 @@ class Object:
 
 def now() -> str:
     """The present moment as the store writes it."""
-    return datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    return stamp(datetime.now(UTC))
+
+
+def stamp(moment: datetime) -> str:
+    """A moment as the store writes it: in UTC, so that moments compare as their texts do."""
+    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 class Store:

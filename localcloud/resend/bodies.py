@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -73,6 +74,14 @@ def missing(member: str) -> RefusedError:
 
 def invalid(message: str) -> RefusedError:
     return RefusedError(422, "validation_error", message)
+
+
+def check_id(given: str) -> None:
+    """Refuse what cannot be an id. Raises `RefusedError`."""
+    try:
+        uuid.UUID(given)
+    except ValueError as error:
+        raise RefusedError(422, "invalid_parameter", "The `id` parameter must be a valid UUID.") from error
 
 
 def not_found(what: str) -> RefusedError:
