@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -170,7 +170,7 @@ class Store:
         with self._lock:
             return self._connection.execute(statement, values).rowcount
 
-    def query(self, statement: str, values: Sequence[Any] = ()) -> list[sqlite3.Row]:
+    def query(self, statement: str, values: Sequence[Any] | Mapping[str, Any] = ()) -> list[sqlite3.Row]:
         """Rows of one SELECT, addressable by position and by column name."""
         with self._lock:
             cursor = self._connection.execute(statement, values)
