@@ -3,6 +3,8 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 MK0R_VAR ?= .var
+# What the stand-ins were asked and answered while the tests ran; `make schemas` judges it.
+TRAFFIC := $(abspath $(MK0R_VAR))/traffic
 
 .DEFAULT_GOAL := help
 
@@ -43,15 +45,25 @@ check: .venv/dev.stamp ## ruff, mypy, import-linter
 
 .PHONY: test
 test: check ## every check and every test but the long ones
-	@$(BIN)/pytest -n 2 --dist loadfile --ignore tests/faults --ignore tests/conformance -m "not long"
+	@rm -rf "$(TRAFFIC)/test"
+	@MK0R_CLOUD_TRAFFIC="$(TRAFFIC)/test" $(BIN)/pytest -n 2 --dist loadfile --ignore tests/faults --ignore tests/conformance -m "not long and not live"
 
 .PHONY: test-long
 test-long: .venv/dev.stamp ## tests that wait for minutes: storms at vendors, restarts, two hundred teardowns
-	@$(BIN)/pytest -n 2 --dist loadfile --ignore tests/faults --ignore tests/conformance -m long
+	@$(BIN)/pytest -n 2 --dist loadfile --ignore tests/faults --ignore tests/conformance -m "long and not live"
+
+.PHONY: live
+live: .venv/dev.stamp ## the providers' contract at real vendors, where LIVE_… keys are set (docs/providers.md); costs little
+	@$(BIN)/pytest tests/contract -m live
 
 .PHONY: conformance
 conformance: .venv/dev.stamp ## drive the stand-ins with the vendors' own clients and print what was exercised
-	@$(BIN)/pytest -n 2 --dist loadfile tests/conformance
+	@rm -rf "$(TRAFFIC)/conformance"
+	@MK0R_CLOUD_TRAFFIC="$(TRAFFIC)/conformance" $(BIN)/pytest -n 2 --dist loadfile tests/conformance
+
+.PHONY: schemas
+schemas: .venv/dev.stamp ## check what the stand-ins said in `test` and `conformance` against the vendors' published schemas
+	@$(BIN)/python -m tests.conformance.schemas "$(TRAFFIC)"
 
 .PHONY: chaos-small
 chaos-small: .venv/dev.stamp ## every fault experiment at the size CI runs, some minutes

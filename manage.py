@@ -15,9 +15,14 @@ def main() -> None:
 
         sys.exit(up.main() if sys.argv[1] == "up" else up.stop())
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mk0r.settings")
+    from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line
 
-    execute_from_command_line(sys.argv)
+    try:
+        execute_from_command_line(sys.argv)
+    except ImproperlyConfigured as error:
+        sys.stderr.write(f"{error}\n")
+        sys.exit(2)  # as for a bad option: nothing was done
 
 
 if __name__ == "__main__":

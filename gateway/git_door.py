@@ -2,8 +2,8 @@
 
 A sandbox and the session's owner authenticate with Basic (any user name; the password is the gateway token or the
 session's API key). Another session's repository is "not found" for them, as it is for everybody. Bodies pass through
-files, never through memory, and are bounded; a push is looked at before it is forwarded (`git_inspect`). Protocol:
-https://git-scm.com/docs/gitprotocol-http.
+files, never through memory, and are bounded; a push is looked at before it is forwarded (`git_inspect`, and
+`git_upstream` for the host). Protocol: https://git-scm.com/docs/gitprotocol-http.
 """
 
 from __future__ import annotations
@@ -17,16 +17,15 @@ from typing import IO, BinaryIO, cast
 from uuid import UUID
 from weakref import WeakValueDictionary
 
-import aiohttp
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.views.decorators.csrf import csrf_exempt
 
 from gateway.access import basic_password, session_of_owner
-from gateway.clients import client
 from gateway.git_inspect import inspect
 from gateway.git_process import Forbidden
+from gateway.git_upstream import Ask, Repository, Unavailable
 from gateway.pktline import BadFraming, Push, read_push, refusal
 from provisioning.models import Resource
 from sessions_app import events
@@ -38,7 +37,6 @@ log = logging.getLogger(__name__)
 MAX_PUSH = 200_000_000  # bytes, also the server's cap for this path
 MAX_ASK = 16_000_000  # bytes of a fetch's negotiation
 MAX_FETCH = 200_000_000  # bytes of an answer, spooled to a file first
-DEADLINE = 300.0  # seconds for the whole exchange with the upstream
 _PIECE = 64 * 1024
 _IN_MEMORY = 1_000_000
 _HOLDING = asyncio.Semaphore(4)  # pushes looked at at a time in one process; each may hold git processes and a file
@@ -56,16 +54,24 @@ class _Answer(Exception):
         if status == 401:
             self.response["WWW-Authenticate"] = 'Basic realm="mk0r", charset="UTF-8"'
 
+    @classmethod
+    def of(cls, trouble: Unavailable) -> _Answer:
+        """What the host's trouble means for whoever knocked."""
+        answer = cls(trouble.status, str(trouble))
+        if trouble.retry_after:
+            answer.response["Retry-After"] = f"{trouble.retry_after:.0f}"
+        return answer
+
 
 @csrf_exempt
 async def info_refs(request: HttpRequest, slug: str) -> HttpResponseBase:
     """`GET info/refs?service=…`: what the repository has."""
     try:
-        _session, remote = await _admit(request, slug, "GET")
+        _session, repository = await _admit(request, slug, "GET")
         service = request.GET.get("service", "")
         if service not in _SERVICES:
             raise _Answer(403, "Only the smart protocol is served here.")
-        return await _forward(request, "GET", f"{remote}/info/refs?service={service}", None, MAX_ASK)
+        return await _forward(request, repository, "GET", f"info/refs?service={service}", None, MAX_ASK)
     except _Answer as answer:
         return answer.response
 
@@ -74,9 +80,9 @@ async def info_refs(request: HttpRequest, slug: str) -> HttpResponseBase:
 async def upload_pack(request: HttpRequest, slug: str) -> HttpResponseBase:
     """`POST git-upload-pack`: clone and fetch."""
     try:
-        _session, remote = await _admit(request, slug, "POST")
+        _session, repository = await _admit(request, slug, "POST")
         with await _spooled(request, MAX_ASK) as body:
-            return await _forward(request, "POST", f"{remote}/git-upload-pack", body, MAX_FETCH)
+            return await _forward(request, repository, "POST", "git-upload-pack", body, MAX_FETCH)
     except _Answer as answer:
         return answer.response
 
@@ -85,29 +91,31 @@ async def upload_pack(request: HttpRequest, slug: str) -> HttpResponseBase:
 async def receive_pack(request: HttpRequest, slug: str) -> HttpResponseBase:
     """`POST git-receive-pack`: push, once it was looked at."""
     try:
-        session, remote = await _admit(request, slug, "POST")
+        session, repository = await _admit(request, slug, "POST")
         if request.headers.get("content-encoding", "identity") != "identity":
             raise _Answer(415, "A push must not be compressed as a whole.")
         async with _pushing.setdefault(session.pk, asyncio.Lock()), _HOLDING:
             with await _spooled(request, MAX_PUSH, on_disk=True) as body:
-                return await _push(request, session, remote, body)
+                return await _push(request, session, repository, body)
     except _Answer as answer:
         return answer.response
 
 
-async def _push(request: HttpRequest, session: Session, remote: str, body: BinaryIO) -> HttpResponseBase:
+async def _push(request: HttpRequest, session: Session, repository: Repository, body: BinaryIO) -> HttpResponseBase:
     try:
         push = read_push(body)
     except BadFraming as error:
         raise _Answer(400, f"This is not a push: {error}.") from None
     try:
-        secrets = await _secrets(session)
-        await inspect(push, body, remote=remote, credential=settings.GITHUB_TOKEN, secrets=secrets)
+        credential, secrets = await repository.credential(), await _secrets(session)
+        await inspect(push, body, remote=repository.remote, credential=credential.expose(), secrets=secrets)
     except Forbidden as forbidden:
         log.warning("gateway.push_refused session=%s reason=%s", session.slug, forbidden.reason)
         return _refused(push, forbidden)
+    except Unavailable as trouble:
+        raise _Answer.of(trouble) from None
     body.seek(0)
-    return await _forward(request, "POST", f"{remote}/git-receive-pack", body, MAX_ASK)
+    return await _forward(request, repository, "POST", "git-receive-pack", body, MAX_ASK)
 
 
 def _refused(push: Push, forbidden: Forbidden) -> HttpResponse:
@@ -122,29 +130,31 @@ def _refused(push: Push, forbidden: Forbidden) -> HttpResponse:
 def _secrets(session: Session) -> list[str]:
     """Every value that must not reach a repository: the session's own, and the platform's in case one ever leaked."""
     ours = (settings.ANTHROPIC_API_KEY, settings.GITHUB_TOKEN, settings.NEON_API_KEY, settings.RESEND_API_KEY)
-    return [*events.secrets_of(session), *(value for value in (*ours, settings.E2B_API_KEY) if len(value) >= 8)]
+    more = (settings.E2B_API_KEY, settings.GITHUB_APP_PRIVATE_KEY)
+    return [*events.secrets_of(session), *(value for value in (*ours, *more) if len(value) >= 8)]
 
 
 @in_database
-def _repository(session: Session) -> str | None:
-    """`owner/name` of the session's repository once it exists."""
-    found = Resource.objects.filter(
-        session=session, provider="github", kind="repository", state=Resource.State.READY
-    ).first()
-    return found.external_id if found else None
+def _row(session: Session) -> Resource | None:
+    """The session's repository once it exists."""
+    return (
+        Resource.objects.select_related("session")
+        .filter(session=session, provider="github", kind="repository", state=Resource.State.READY)
+        .first()
+    )
 
 
-async def _admit(request: HttpRequest, slug: str, method: str) -> tuple[Session, str]:
-    """The session that knocks and the address of its repository."""
+async def _admit(request: HttpRequest, slug: str, method: str) -> tuple[Session, Repository]:
+    """The session that knocks, and its repository."""
     if request.method != method:
         raise _Answer(405, f"This address takes {method} only.")
     session = await session_of_owner(basic_password(request))
     if session is None:
         raise _Answer(401, "The password is the session's API key or gateway token; its session must be open.")
-    name = await _repository(session) if session.slug == slug else None
-    if name is None:
+    row = await _row(session) if session.slug == slug else None
+    if row is None:
         raise _Answer(404, "There is no such repository for you.")
-    return session, f"{settings.GITHUB_GIT_URL}/{name}.git"
+    return session, Repository(row)
 
 
 async def _spooled(request: HttpRequest, limit: int, *, on_disk: bool = False) -> BinaryIO:
@@ -171,61 +181,28 @@ async def _spooled(request: HttpRequest, limit: int, *, on_disk: bool = False) -
     return spool
 
 
-async def _forward(request: HttpRequest, method: str, url: str, body: BinaryIO | None, limit: int) -> HttpResponseBase:
+async def _forward(
+    request: HttpRequest, repository: Repository, method: str, path: str, body: BinaryIO | None, limit: int
+) -> HttpResponseBase:
     """Exchange with the upstream and answer from a file, so that its connection never waits for a slow client."""
-    answer = cast("BinaryIO", tempfile.SpooledTemporaryFile(_IN_MEMORY))  # noqa: SIM115 (closed by `_pieces`)
-    try:
-        async with asyncio.timeout(DEADLINE):
-            status, content_type = await _exchange(request, method, url, body, limit, answer)
-    except TimeoutError:
-        answer.close()
-        raise _Answer(504, "The repository did not answer in time.") from None
-    except (aiohttp.ClientError, OSError) as error:
-        answer.close()
-        log.warning("gateway.git_unreachable error=%s", type(error).__name__)
-        raise _Answer(502, "The repository could not be reached.") from None
-    except BaseException:
-        answer.close()
-        raise
-    answer.seek(0)
-    response = StreamingHttpResponse(_pieces(answer), status=status, content_type=content_type)
-    response["Cache-Control"] = "no-cache"
-    return response
-
-
-async def _exchange(
-    request: HttpRequest, method: str, url: str, body: BinaryIO | None, limit: int, answer: BinaryIO
-) -> tuple[int, str]:
-    headers = {"Accept-Encoding": "identity", "Authorization": _platform()}
-    headers |= {
+    headers = {
         name: request.headers[name]
         for name in ("Content-Type", "Accept", "Git-Protocol", "Content-Encoding")
         if name in request.headers and (body is not None or name in {"Accept", "Git-Protocol"})
     }
-    async with client().request(
-        method, url, data=_read(body) if body is not None else None, headers=headers, allow_redirects=False
-    ) as upstream:
-        kind = upstream.content_type
-        if upstream.status != 200 or not kind.startswith("application/x-git-"):
-            log.warning("gateway.git_refused status=%d", upstream.status)
-            raise _Answer(502, f"The repository's host answered {upstream.status}.")
-        size = 0
-        async for piece in upstream.content.iter_chunked(_PIECE):
-            size += len(piece)
-            if size > limit:
-                raise _Answer(502, f"The answer is larger than {limit // 1_000_000} MB.")
-            answer.write(piece)
-        return upstream.status, kind
-
-
-def _platform() -> str:
-    """The platform's credential as an Authorization header, the way GitHub takes tokens of every kind."""
-    return aiohttp.encode_basic_auth("x-access-token", settings.GITHUB_TOKEN)
-
-
-async def _read(body: BinaryIO) -> AsyncIterator[bytes]:
-    while piece := body.read(_PIECE):
-        yield piece
+    answer = cast("BinaryIO", tempfile.SpooledTemporaryFile(_IN_MEMORY))  # noqa: SIM115 (closed by `_pieces`)
+    try:
+        kind = await repository.exchange(Ask(method, path, headers, body, limit), answer)
+    except Unavailable as trouble:
+        answer.close()
+        raise _Answer.of(trouble) from None
+    except BaseException:
+        answer.close()
+        raise
+    answer.seek(0)
+    response = StreamingHttpResponse(_pieces(answer), content_type=kind)
+    response["Cache-Control"] = "no-cache"
+    return response
 
 
 async def _pieces(answer: BinaryIO) -> AsyncIterator[bytes]:

@@ -15,7 +15,9 @@ from localcloud.config import Config
 from localcloud.faults import Faults
 from localcloud.keys import Keys
 from localcloud.limits import LimitForm, Limits
+from localcloud.routes import Route
 from localcloud.store import Store
+from localcloud.traffic import Traffic
 
 GITHUB_OWNER = "mk0r-local"
 
@@ -30,8 +32,9 @@ class Cloud:
 
     Stand-ins may set `envd_handler` (requests that carry `E2b-Sandbox-Id`), `preview_handler` (requests whose Host is
     `<port>-<sandbox>.localhost:<port>`, called with the request, the sandbox id and the port), and put their vendor's
-    form of an error reply into `error_bodies` and of a rate limit into `limit_forms`. `notes` holds what they want a
-    person to read on the `/_cloud/` page, `extra` what else belongs into `cloud.json`.
+    form of an error reply into `error_bodies`, and of a rate limit into `limit_forms`. `routes` are those that lie
+    behind such a handler. `notes` holds what they want a person to read on the `/_cloud/` page, `extra` what else
+    belongs into `cloud.json`.
     """
 
     config: Config
@@ -44,8 +47,11 @@ class Cloud:
     limit_forms: dict[str, LimitForm] = field(default_factory=dict)
     notes: dict[str, str] = field(default_factory=dict)
     extra: dict[str, object] = field(default_factory=dict)
+    routes: list[Route] = field(default_factory=list)
     envd_handler: Handler | None = None
+    envd_operation: Callable[[web.Request], tuple[str, str]] | None = None
     preview_handler: PreviewHandler | None = None
+    traffic: Traffic | None = None
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
@@ -70,6 +76,8 @@ class Cloud:
 
     def close(self) -> None:
         self.store.close()
+        if self.traffic is not None:
+            self.traffic.close()
 
 
 CLOUD: web.AppKey[Cloud] = web.AppKey("cloud", Cloud)

@@ -1,4 +1,4 @@
-"""What localcloud is told from outside: seven environment variables, read once and checked before anything starts.
+"""What localcloud is told from outside: nine environment variables, read once and checked before anything starts.
 
 | variable | meaning | default |
 |---|---|---|
@@ -9,6 +9,8 @@
 | `MK0R_ISOLATION` | `auto`, `bwrap`, `unshare` or `plain` | `auto` |
 | `MK0R_WEBHOOK_HOSTS` | hosts besides this machine that webhooks may call, with commas between | none |
 | `MK0R_CLOUD_LIMITS` | rate limits: `resend=10/1,neon=700/60`, requests per seconds | none |
+| `MK0R_CLOUD_NEON_PROJECTS` | how many projects each account of the Neon stand-in may have | as many as it likes |
+| `MK0R_CLOUD_TRAFFIC` | directory that gets a record of all traffic with the vendors' APIs | none |
 """
 
 from __future__ import annotations
@@ -42,6 +44,8 @@ class Config:
     isolation: str
     limits: Mapping[str, Limit] = field(default_factory=dict)
     webhook_hosts: frozenset[str] = frozenset()
+    neon_projects: int | None = None
+    traffic: Path | None = None
 
     @property
     def directory(self) -> Path:
@@ -69,6 +73,8 @@ def read(environ: Mapping[str, str]) -> Config:
         isolation=_isolation(environ.get("MK0R_ISOLATION") or "auto"),
         limits=_limits(environ.get("MK0R_CLOUD_LIMITS") or ""),
         webhook_hosts=_hosts(environ.get("MK0R_WEBHOOK_HOSTS") or ""),
+        neon_projects=_number("MK0R_CLOUD_NEON_PROJECTS", environ.get("MK0R_CLOUD_NEON_PROJECTS") or ""),
+        traffic=Path(traffic).expanduser().resolve() if (traffic := environ.get("MK0R_CLOUD_TRAFFIC")) else None,
     )
 
 
@@ -76,6 +82,12 @@ def _port(text: str) -> int:
     if not text.isascii() or not text.isdigit() or not 0 < int(text) < 65536:
         raise ConfigError(f"MK0R_CLOUD_PORT must be a port number from 1 to 65535, not {text!r}")
     return int(text)
+
+
+def _number(name: str, text: str) -> int | None:
+    if text and (not text.isascii() or not text.isdigit() or int(text) < 1):
+        raise ConfigError(f"{name} must be a whole number from 1 on, not {text!r}")
+    return int(text) if text else None
 
 
 def _origin(text: str) -> str:

@@ -16,8 +16,9 @@ A handler says which operation it is with `@operation("neon", "create_project")`
 | `flood` | the right status and 100 MB of padding | yes |
 
 Of faults that apply to a request, every `latency` is added up and the first other one that its probability picks is
-used. An answer that is already streaming when a fault after the fact is due can only be reset; the model's, which
-leave nothing behind, are replaced from their first byte instead. Faults live as long as the process.
+used. An answer that streams is spoilt from its first piece on, while its handler goes on to its end; half a body is
+then half of that piece. The model's answers leave nothing behind and need not be computed for it. Faults live as long
+as the process.
 """
 
 from __future__ import annotations
@@ -25,26 +26,26 @@ from __future__ import annotations
 import asyncio
 import random
 import re
-import socket
-import struct
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from aiohttp import web
+
+from localcloud.spoiling import Perhaps, Spoilt, answered, reset
+from localcloud.tap import keep_body
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 ErrorBody = Callable[[int, str], web.Response]
 Decorated = TypeVar("Decorated", bound=Callable[..., Awaitable[web.StreamResponse]])
 
 KINDS = ("latency", "late", "hang", "reset_before", "reset_after", "garbage", "truncate", "slow_drip", "flood")
-GARBAGE = b"<!doctype html><html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gateway</h1>"
 HEADER = re.compile(r"[ -~]{1,100}")
 HANG_SECONDS = 300.0
 LATE_SECONDS = 30.0
-FLOOD_BYTES = 100 * 1024 * 1024
 UNDECLARED = ("", "")
 STREAMED = {("anthropic", "create_message")}  # nothing is made: a misbehaving answer need not be computed
+DETACHED: web.RequestKey[bool] = web.RequestKey("answered_whoever_waits", bool)
 STREAM_BODY = b'event: message_start\ndata: {"type": "message_start", "message": {}}\n\n'
 
 
@@ -64,7 +65,9 @@ class Fault:
     retry_after: str | None = None
 
     def meets(self, vendor: str, operation: str) -> bool:
-        return self.vendor in ("*", vendor) and self.operation in ("*", operation)
+        """Whether the rule is for that operation; the name of a family, before the `/`, is for all of it."""
+        family = operation.partition("/")[0]
+        return self.vendor in ("*", vendor) and self.operation in ("*", operation, family)
 
     def to_json(self) -> dict[str, Any]:
         rule: dict[str, Any] = {
@@ -125,6 +128,7 @@ class Faults:
 
     def __init__(self) -> None:
         self.rules: tuple[Fault, ...] = ()
+        self.known: Mapping[str, Iterable[str]] = {}  # operations by vendor; set once every stand-in is there
         self._random = random.Random()  # noqa: S311 -- picks faults, guards nothing
         self._stopping = asyncio.Event()
 
@@ -136,7 +140,17 @@ class Faults:
         """Put these rules in force instead of all others. Raises `FaultError` and changes nothing when one is bad."""
         if not isinstance(rules, list):
             raise FaultError("faults must be a list")
-        self.rules = tuple(parse(rule) for rule in rules)
+        parsed = tuple(parse(rule) for rule in rules)
+        for rule in parsed:
+            self._check_known(rule)
+        self.rules = parsed
+
+    def _check_known(self, rule: Fault) -> None:
+        """A rule that can meet nothing is a slip of its writer's."""
+        if rule.vendor != "*" and rule.vendor not in self.known:
+            raise FaultError(f"unknown vendor {rule.vendor!r}; there are {', '.join(self.known)}")
+        if not any(rule.meets(vendor, name) for vendor, names in self.known.items() for name in names):
+            raise FaultError(f"{rule.vendor} has no operation {rule.operation!r}; /_cloud/api/operations lists them")
 
     def clear(self) -> None:
         self.rules = ()
@@ -148,56 +162,35 @@ class Faults:
         met = [rule for rule in self.rules if rule.meets(*declared) and self._random.random() < rule.probability]
         delay = sum(1.0 if rule.seconds is None else rule.seconds for rule in met if rule.fault == "latency")
         if delay and not await self._hold(request, delay):
-            return _reset(request)
+            return reset(request)
         fault = next((rule for rule in met if rule.fault != "latency"), None)
         if fault is None:
             return await handler(request)
         if fault.fault.startswith("status:"):
             return _status(int(fault.fault.removeprefix("status:")), fault, error_body)
         if fault.fault == "reset_before":
-            return _reset(request)
+            return reset(request)
         if fault.fault == "late":
             return await self._late(request, fault, handler)
         if fault.fault == "hang":
             await self._hold(request, HANG_SECONDS if fault.seconds is None else fault.seconds)
-            return _reset(request)
+            return reset(request)
+        spoilt = Spoilt(request, fault.fault, 1.0 if fault.seconds is None else fault.seconds, self._hold)
         if declared in STREAMED and fault.fault != "reset_after":
             begun = web.Response(body=STREAM_BODY, content_type="text/event-stream")
-            return await self._after(request, fault, begun)
-        return await self._after(request, fault, await _answer(request, handler))
-
-    async def _after(self, request: web.Request, fault: Fault, answer: web.StreamResponse) -> web.StreamResponse:
-        if fault.fault == "reset_after" or answer.prepared or not isinstance(answer, web.Response):
-            return _reset(request)
-        if fault.fault == "garbage":
-            return web.Response(status=answer.status, body=GARBAGE, content_type="application/json")
-        body = bytes(answer.body) if isinstance(answer.body, bytes | bytearray) else b""
-        if fault.fault == "truncate":
-            stream = await _begin(request, answer, len(body) or 1)
-            await stream.write(body[: len(body) // 2])
-            await asyncio.sleep(0.05)  # let the half leave before the reset discards what is unsent
-            return _reset(request, stream)
-        if fault.fault == "flood":
-            stream = await _begin(request, answer, FLOOD_BYTES)
-            for _ in range(FLOOD_BYTES // 65536):
-                await stream.write(b" " * 65536)
-            return stream
-        stream = await _begin(request, answer, len(body))
-        for byte in body:
-            await stream.write(bytes((byte,)))
-            if not await self._hold(request, 1.0 if fault.seconds is None else fault.seconds):
-                return _reset(request, stream)
-        return stream
+            return await spoilt.whole(begun)
+        return await answered(request, handler, spoilt)
 
     async def _late(self, request: web.Request, fault: Fault, handler: Handler) -> web.StreamResponse:
         """Do what was asked long after it was asked, whether or not somebody still waits for the answer."""
-        await request.read()  # it cannot be read any more once the client has left
+        await keep_body(request)
         try:
             async with asyncio.timeout(LATE_SECONDS if fault.seconds is None else fault.seconds):
                 await self._stopping.wait()
         except TimeoutError:
-            return await handler(request)
-        return _reset(request)
+            request[DETACHED] = True
+            return await answered(request, handler, Perhaps(request))
+        return reset(request)
 
     async def _hold(self, request: web.Request, seconds: float) -> bool:
         """Wait; False when the client left or the process is stopping before the time was up."""
@@ -215,13 +208,6 @@ class Faults:
         return True
 
 
-async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
-    try:
-        return await handler(request)
-    except web.HTTPException as error:
-        return error
-
-
 def _status(status: int, fault: Fault, error_body: ErrorBody) -> web.Response:
     answer = error_body(status, "This error was ordered from localcloud.")
     if fault.retry_after is not None:
@@ -229,21 +215,3 @@ def _status(status: int, fault: Fault, error_body: ErrorBody) -> web.Response:
     elif fault.seconds is not None:
         answer.headers["Retry-After"] = f"{fault.seconds:g}"
     return answer
-
-
-async def _begin(request: web.Request, answer: web.Response, length: int) -> web.StreamResponse:
-    stream = web.StreamResponse(status=answer.status, headers=answer.headers)
-    stream.content_length = length
-    await stream.prepare(request)
-    return stream
-
-
-def _reset(request: web.Request, stream: web.StreamResponse | None = None) -> web.StreamResponse:
-    """End the connection the hard way. The response returned goes nowhere."""
-    transport = request.transport
-    if transport is not None:
-        connection = transport.get_extra_info("socket")
-        if connection is not None:
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        transport.abort()
-    return stream or web.Response(status=500)

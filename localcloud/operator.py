@@ -20,17 +20,26 @@ from localcloud.limits import LimitError
 
 COOKIE = "mk0r_cloud"
 COOKIE_SECONDS = 30 * 24 * 3600
+# Whatever kind of element a page of another port asks with: the cookie goes along, the answer is of no use to it.
+FOR_US_ALONE = {"Cross-Origin-Resource-Policy": "same-origin", "X-Content-Type-Options": "nosniff"}
 
 
 def setup(app: web.Application, cloud: Cloud) -> None:
     """Add what programs call under `/_cloud`; the console adds what people see."""
     renew_login(cloud)
+    app.on_response_prepare.append(_for_us_alone)
     app.router.add_get("/_cloud/health", health)
     app.router.add_put("/_cloud/faults", guarded(set_faults))
     app.router.add_delete("/_cloud/faults", guarded(clear_faults))
     app.router.add_get("/_cloud/limits", guarded(limits))
     app.router.add_put("/_cloud/limits", guarded(set_limits))
     app.router.add_delete("/_cloud/limits", guarded(clear_limits))
+
+
+async def _for_us_alone(request: web.Request, answer: web.StreamResponse) -> None:
+    if request.path.startswith("/_cloud"):
+        for name, value in FOR_US_ALONE.items():
+            answer.headers.setdefault(name, value)
 
 
 async def health(_request: web.Request) -> web.Response:

@@ -29,6 +29,8 @@ from localcloud.cloud import CLOUD, Cloud, Handler, cloud_of, open_cloud
 from localcloud.config import Config
 from localcloud.faults import UNDECLARED, operation_of
 from localcloud.limits import LimitForm, Standing, counted_for
+from localcloud.routes import by_vendor, routes
+from localcloud.traffic import Traffic
 
 log = logging.getLogger("localcloud")
 
@@ -58,15 +60,15 @@ async def by_host(request: web.Request, handler: Handler) -> web.StreamResponse:
         return await cloud.preview_handler(request, preview[2], int(preview[1]))
     chosen = handler
     declared = operation_of(request.match_info.handler)
-    if "E2b-Sandbox-Id" in request.headers and cloud.envd_handler is not None:
-        chosen, declared = cloud.envd_handler, operation_of(cloud.envd_handler)
-    elif (over := _over_limit(cloud, request)) is not None:
-        return over
+    if "E2b-Sandbox-Id" in request.headers and cloud.envd_handler and cloud.envd_operation:
+        chosen, declared = cloud.envd_handler, cloud.envd_operation(request)
+    elif (refusal := _over_limit(cloud, request)) is not None:
+        chosen, declared = refusal, UNDECLARED
     return await _serve(cloud, request, chosen, declared)
 
 
-def _over_limit(cloud: Cloud, request: web.Request) -> web.Response | None:
-    """Count this call; the vendor's refusal when it is one too many, else None."""
+def _over_limit(cloud: Cloud, request: web.Request) -> Handler | None:
+    """Count this call; what refuses it in the vendor's words when it is one too many, else None."""
     vendor = counted_for(request.path) if cloud.limits.rules else None
     standing = cloud.limits.count(vendor) if vendor else None
     if vendor is None or standing is None:
@@ -76,9 +78,13 @@ def _over_limit(cloud: Cloud, request: web.Request) -> web.Response | None:
     if not standing.refused:
         return None
     log.info("%s is over its limit of %d in %g s", vendor, standing.limit.requests, standing.limit.per_seconds)
-    answer = form.refusal(standing)
-    answer.headers.setdefault("Retry-After", str(standing.seconds))
-    return answer
+
+    async def refuse(_request: web.Request) -> web.Response:
+        answer = form.refusal(standing)
+        answer.headers.setdefault("Retry-After", str(standing.seconds))
+        return answer
+
+    return refuse
 
 
 def _plain_limit(cloud: Cloud, vendor: str) -> LimitForm:
@@ -93,10 +99,15 @@ async def _serve(cloud: Cloud, request: web.Request, handler: Handler, declared:
     begun = time.monotonic()
     vendor = declared[0]
     error_body = cloud.error_bodies.get(vendor, _plain_error)
+    ordered = error_body
+    exchange = cloud.traffic.exchange(request) if cloud.traffic is not None else None
+    if exchange is not None:
+        ordered = exchange.refusing(error_body, ordered=True)
+        handler, error_body = exchange.watching(handler), exchange.refusing(error_body, ordered=False)
     answer: web.StreamResponse | None = None
     try:
         answer = await (
-            handler(request) if declared == UNDECLARED else cloud.faults.serve(request, handler, declared, error_body)
+            handler(request) if declared == UNDECLARED else cloud.faults.serve(request, handler, declared, ordered)
         )
         return answer
     except web.HTTPClientError as error:  # the framework's own refusals, such as a body over the cap
@@ -111,6 +122,8 @@ async def _serve(cloud: Cloud, request: web.Request, handler: Handler, declared:
         answer = error_body(500, "localcloud failed; its log says why.")
         return answer
     finally:
+        if exchange is not None:
+            await exchange.end(answer)
         if declared != UNDECLARED:
             status = answer.status if answer is not None else "-"
             level = logging.DEBUG if request.method in ("GET", "HEAD", "OPTIONS") else logging.INFO
@@ -137,6 +150,7 @@ def build(cloud: Cloud) -> web.Application:
     console.setup(app, cloud)
     for vendor in STAND_INS:
         _install(app, cloud, vendor)
+    cloud.faults.known = by_vendor(routes(app, cloud.routes))
     return app
 
 
@@ -177,9 +191,19 @@ async def serve(config: Config) -> None:
                 "with an empty cloud."
             ) from error
         try:
+            cloud.traffic = _traffic(config)
             await _run(cloud)
         finally:
             cloud.close()
+
+
+def _traffic(config: Config) -> Traffic | None:
+    if config.traffic is None:
+        return None
+    try:
+        return Traffic(config.traffic, STAND_INS)
+    except OSError as error:
+        raise StartError(f"MK0R_CLOUD_TRAFFIC: {config.traffic} cannot be used ({error.strerror}).") from error
 
 
 async def _run(cloud: Cloud) -> None:

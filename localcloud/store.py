@@ -1,7 +1,8 @@
 """What localcloud remembers: one SQLite file whose `objects` table is also the ledger.
 
-Every object a stand-in ever made has a row that is never removed; deleting an object only dates its `deleted_at`.
-That makes leaks countable from outside: what was made, under which name, and whether it still lives.
+Every object a stand-in ever made has a row that is never removed; deleting an object only dates its `deleted_at`, and
+recovering it takes the date back. That makes leaks countable from outside: what was made, under which name, and whether
+it still lives.
 
 Writes are committed before a method returns and survive a SIGKILL of this process. All methods are synchronous and
 take well under a millisecond, so they are called on the event loop; a lock makes them safe from threads too.
@@ -126,6 +127,16 @@ class Store:
             self.execute(
                 "UPDATE objects SET deleted_at = ? WHERE vendor = ? AND kind = ? AND id = ? AND deleted_at IS NULL",
                 (now(), vendor, kind, id),
+            )
+        )
+
+    def revive(self, vendor: str, kind: str, id: str) -> bool:  # noqa: A002
+        """Let a deleted object live again. True when it was dead until now."""
+        return bool(
+            self.execute(
+                "UPDATE objects SET deleted_at = NULL WHERE vendor = ? AND kind = ? AND id = ? "
+                "AND deleted_at IS NOT NULL",
+                (vendor, kind, id),
             )
         )
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from django.conf import settings
 
+from provisioning import minted
 from sessions_app.redaction import DOTS, redact
 
 _KEYS = (
@@ -21,6 +22,7 @@ _KEYS = (
     "NEON_API_KEY",
     "RESEND_API_KEY",
     "GITHUB_TOKEN",
+    "GITHUB_APP_PRIVATE_KEY",
     "E2B_API_KEY",
     "ANTHROPIC_API_KEY",
 )
@@ -43,13 +45,16 @@ class Formatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """The line as it may be written."""
-        line = redact(super().format(record), _values())
+        line = redact(super().format(record), installation_keys())
+        for token in minted.everything():  # as it is: there may be very many, each for an hour
+            line = line.replace(token, DOTS)
         for shape in _SHAPES:
             line = shape.sub(rf"\1{DOTS}", line)
         return line
 
 
-def _values() -> list[str]:
+def installation_keys() -> list[str]:
+    """The values of every key of this installation that is set."""
     values: list[Any] = [getattr(settings, name, "") for name in _KEYS]
     values += [database.get("PASSWORD", "") for database in settings.DATABASES.values()]
     return [str(value) for value in values if value]

@@ -9,15 +9,28 @@ from __future__ import annotations
 import sys
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
-from provisioning import rates
+from provisioning import rates, rsa_keys
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-env = environ.FileAwareEnv()
+
+
+class _Environment(environ.FileAwareEnv):  # type: ignore[misc] # it comes without types
+    """Reads typed values; one of the wrong type names its variable."""
+
+    def get_value(self, var: str, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return super().get_value(var, *args, **kwargs)
+        except ValueError as error:
+            raise ImproperlyConfigured(f"{var}: {error}.") from error
+
+
+env = _Environment()
 TESTING = "pytest" in sys.modules
 if not TESTING:
     # What the operator wrote, then what `manage.py up` settled on; the process's own environment goes before both.
@@ -72,6 +85,24 @@ SECRET_KEY = _secret("SECRET_KEY", "test-only-" + "x" * 50)
 # "kid:base64(32 bytes)[,kid:base64…]": the first encrypts, all decrypt.
 MK0R_ENCRYPTION_KEYS = _secret("MK0R_ENCRYPTION_KEYS", "t1:" + "dGVzdC1vbmx5LTMyLWJ5dGVzLWtleS0wMDAwMDAwMDA=")
 
+
+def _private_key(name: str) -> str:
+    """An RSA key in PEM, however it was handed over; empty where none was."""
+    given = str(env.str(name, default=""))
+    try:
+        return rsa_keys.read_pem(given) if given else ""
+    except ValueError as error:
+        raise ImproperlyConfigured(f"{name}: {error}.") from error
+
+
+def _number(name: str) -> str:
+    """A number that a vendor gave something, as text; empty where none is set."""
+    given = str(env.str(name, default=""))
+    if given and not (given.isascii() and given.isdigit()):
+        raise ImproperlyConfigured(f"{name} must be a number.")
+    return given
+
+
 # --- vendors: addresses and keys ------------------------------------------------------------------------------------
 NEON_API_URL = env.str("NEON_API_URL", default="https://console.neon.tech/api/v2").rstrip("/")
 NEON_API_KEY = env.str("NEON_API_KEY", default="")
@@ -85,6 +116,9 @@ RESEND_FROM = env.str("RESEND_FROM", default="onboarding@resend.dev")
 GITHUB_API_URL = env.str("GITHUB_API_URL", default="https://api.github.com").rstrip("/")
 GITHUB_GIT_URL = env.str("GITHUB_GIT_URL", default="https://github.com").rstrip("/")
 GITHUB_TOKEN = env.str("GITHUB_TOKEN", default="")
+GITHUB_APP_ID = env.str("GITHUB_APP_ID", default="").strip()  # an App in place of the token: its number or client id
+GITHUB_APP_PRIVATE_KEY = _private_key("GITHUB_APP_PRIVATE_KEY")
+GITHUB_INSTALLATION_ID = _number("GITHUB_INSTALLATION_ID")
 GITHUB_OWNER = env.str("GITHUB_OWNER", default="")  # an organisation; empty: the token's own user
 POSTHOG_HOST = env.str("POSTHOG_HOST", default="https://us.i.posthog.com").rstrip("/")
 POSTHOG_PROJECT_KEY = env.str("POSTHOG_PROJECT_KEY", default="")
@@ -172,7 +206,18 @@ TEMPLATES = [
         },
     },
 ]
-DATABASES = {"default": env.db_url("DATABASE_URL", default="postgres://mk0r@127.0.0.1:1/unset")}
+
+
+def _database() -> dict[str, Any]:
+    """What DATABASE_URL says. What is wrong with it is not repeated: that would be a piece of its password."""
+    try:
+        return dict(env.db_url("DATABASE_URL", default="postgres://mk0r@127.0.0.1:1/unset"))
+    except ValueError:
+        said = "DATABASE_URL is no database's address; in its password, / ? # @ and % have to be percent-encoded."
+        raise ImproperlyConfigured(said) from None
+
+
+DATABASES = {"default": _database()}
 DATABASES["default"]["CONN_MAX_AGE"] = 0
 # After a restart of Postgres every pooled connection is dead; a request waits for a live one instead of finding out.
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = True

@@ -21,18 +21,31 @@ class Vendor:
     key: str
     addresses: Mapping[str, str]  # setting -> path below localcloud's base URL
     in_env: bool  # whether the sandbox itself speaks to it, by an address in `/app/.env`
+    other_key: str = ""  # a setting that makes it real as well, in place of `key`
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The settings of which one makes it real."""
+        return (self.key, self.other_key) if self.other_key else (self.key,)
 
 
 VENDORS = (
     Vendor("posthog", "PostHog", "POSTHOG_PROJECT_KEY", {"POSTHOG_HOST": "/posthog"}, in_env=True),
     Vendor(
-        "github", "GitHub", "GITHUB_TOKEN", {"GITHUB_API_URL": "/github", "GITHUB_GIT_URL": "/github/git"}, in_env=False
+        "github",
+        "GitHub",
+        "GITHUB_TOKEN",
+        {"GITHUB_API_URL": "/github", "GITHUB_GIT_URL": "/github/git"},
+        in_env=False,
+        other_key="GITHUB_APP_ID",
     ),
     Vendor("resend", "Resend", "RESEND_API_KEY", {"RESEND_API_URL": "/resend"}, in_env=False),
     Vendor("e2b", "E2B", "E2B_API_KEY", {"E2B_API_URL": "/e2b", "E2B_SANDBOX_URL": ""}, in_env=False),
     Vendor("neon", "Neon", "NEON_API_KEY", {"NEON_API_URL": "/neon/api/v2"}, in_env=True),
     Vendor("anthropic", "Anthropic", "ANTHROPIC_API_KEY", {"ANTHROPIC_BASE_URL": "/anthropic"}, in_env=False),
 )
+# What an App needs besides the setting that says that it is one.
+GITHUB_APP = ("GITHUB_APP_PRIVATE_KEY", "GITHUB_INSTALLATION_ID")
 
 
 def local_vendors(environment: Mapping[str, str]) -> list[Vendor]:
@@ -41,9 +54,7 @@ def local_vendors(environment: Mapping[str, str]) -> list[Vendor]:
     A model server that wants no key (`ANTHROPIC_BASE_URL` alone) counts as real.
     """
     return [
-        vendor
-        for vendor in VENDORS
-        if not environment.get(vendor.key) and not any(environment.get(name) for name in vendor.addresses)
+        vendor for vendor in VENDORS if not any(environment.get(name) for name in (*vendor.keys, *vendor.addresses))
     ]
 
 
@@ -64,7 +75,22 @@ def refusals(environment: Mapping[str, str]) -> list[str]:
     public = environment.get("PUBLIC_URL", "")
     if environment.get("ANTHROPIC_API_KEY") and public and not is_this_machine(public) and not budget:
         found.append("A real ANTHROPIC_API_KEY on a public address needs a limit: set MK0R_BUDGET_USD.")
-    return found
+    return found + _github_refusals(environment)
+
+
+def _github_refusals(environment: Mapping[str, str]) -> list[str]:
+    """mk0r is at GitHub by a token, or as an App with all that an App needs."""
+    as_app = [name for name in ("GITHUB_APP_ID", *GITHUB_APP) if environment.get(name)]
+    if not as_app:
+        return []
+    if environment.get("GITHUB_TOKEN"):
+        return [f"GITHUB_TOKEN and {as_app[0]} are both set: mk0r is at GitHub by a token or as an App. Unset one."]
+    needed = ("GITHUB_APP_ID", *GITHUB_APP, "GITHUB_OWNER")
+    missing = [name for name in needed if not environment.get(name)]
+    if not missing:
+        return []
+    why = " (an organisation: an App makes no repositories for a person)" if "GITHUB_OWNER" in missing else ""
+    return [f"{as_app[0]} is set, and an App needs more: set {' and '.join(missing)}{why}."]
 
 
 def isolation_refusal(environment: Mapping[str, str], mode: str) -> str | None:
@@ -114,8 +140,18 @@ def configured(settings: Any) -> dict[str, str]:
     }
     for vendor in VENDORS:
         if not is_local(vendor, settings):
-            values[vendor.key] = str(getattr(settings, vendor.key, ""))
-    return values
+            values |= {name: str(getattr(settings, name, "")) for name in vendor.keys}
+    github = ("GITHUB_TOKEN", "GITHUB_APP_ID", *GITHUB_APP, "GITHUB_OWNER")
+    return values | {name: str(getattr(settings, name, "")) for name in github}
+
+
+def keyless(settings: Any) -> list[str]:
+    """What will be missing for want of a key, each a sentence: no reason not to start, but one to be told."""
+    github = next(vendor for vendor in VENDORS if vendor.name == "github")
+    if is_local(github, settings) or any(getattr(settings, name, "") for name in github.keys):
+        return []
+    more = " and ".join((*GITHUB_APP, "GITHUB_OWNER"))
+    return [f"GitHub has no key, so sessions get no repository: set GITHUB_TOKEN, or GITHUB_APP_ID with {more}."]
 
 
 def cloud_environment(cloud: Mapping[str, Any], local: list[Vendor]) -> dict[str, str]:

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 
 from django.db import transaction
 
-from provisioning import clock, endings, ledger
+from provisioning import clock, endings, ledger, repository_access
 from provisioning.exceptions import VendorError
 from provisioning.models import Provider, Resource
 from provisioning.providers.registry import repository_is_there
@@ -111,6 +111,7 @@ async def see_through(row: Resource) -> None:
         await write(_look_later, row)
         return
     if not ours:
+        await repository_access.end_quietly(row)
         await write(_let_go, row)
     elif await write(_has_lapsed, row):
         await write(withdraw, row.pk, f"{row.meta[GIVEN]['to']} did not accept it within a day; it is mk0r's still")

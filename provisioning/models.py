@@ -12,6 +12,7 @@ from provisioning import clock
 from provisioning.rotation_models import Rotation
 from provisioning.secrets import Lapsed, Secret, decrypt, encrypt, fingerprint
 from provisioning.sweep_models import Ghost, Stray, SweepRun
+from provisioning.token_models import RepositoryToken
 
 __all__ = [
     "Alert",
@@ -19,6 +20,7 @@ __all__ = [
     "Credential",
     "Ghost",
     "Provider",
+    "RepositoryToken",
     "Resource",
     "Rotation",
     "Stray",

@@ -83,10 +83,14 @@ def require_key_ring() -> None:
     _ring(settings.MK0R_ENCRYPTION_KEYS)
 
 
+def first_key() -> str:
+    """The id of the key that encrypts."""
+    return next(iter(_ring(settings.MK0R_ENCRYPTION_KEYS)))
+
+
 def encrypt(value: Secret, *, identity: str) -> str:
     """Seal `value` for the row named by `identity` under the first key of the ring."""
-    ring = _ring(settings.MK0R_ENCRYPTION_KEYS)
-    kid = next(iter(ring))
+    ring, kid = _ring(settings.MK0R_ENCRYPTION_KEYS), first_key()
     nonce = os.urandom(_NONCE_BYTES)
     sealed = ring[kid].encrypt(nonce, value.expose().encode(), f"{identity}|{kid}".encode())
     return f"v1:{kid}:{base64.b64encode(nonce + sealed).decode()}"

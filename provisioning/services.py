@@ -13,7 +13,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from provisioning import chips, clock, delivery, envfile, lapses, ledger, standing, words, work
+from provisioning import chips, clock, delivery, envfile, lapses, ledger, repository_access, standing, words, work
 from provisioning.converge import PATIENCE, converge
 from provisioning.exceptions import NotConfigured, SandboxLost, VendorError
 from provisioning.models import Credential, Resource
@@ -173,7 +173,7 @@ def secret_values(session: Owner) -> list[str]:
     Values of eight characters or more: the session's own, in the spellings they travel in, and the vendors' keys.
     """
     values = {settings.NEON_API_KEY, settings.RESEND_API_KEY, settings.GITHUB_TOKEN, settings.E2B_API_KEY}
-    values.add(settings.ANTHROPIC_API_KEY)
+    values |= {settings.ANTHROPIC_API_KEY, settings.GITHUB_APP_PRIVATE_KEY, *repository_access.secrets_of(session.pk)}
     for credential in Credential.objects.filter(resource__session_id=session.pk, revoked_at=None):
         try:
             value = credential.reveal_to_redact().expose()

@@ -13,7 +13,18 @@ import time
 
 from channels.db import database_sync_to_async
 
-from provisioning import admission, endings, faults, giving, lapses, ledger, rotations, standing, words
+from provisioning import (
+    admission,
+    endings,
+    faults,
+    giving,
+    lapses,
+    ledger,
+    repository_access,
+    rotations,
+    standing,
+    words,
+)
 from provisioning.exceptions import ProvisioningError, VendorError
 from provisioning.models import Resource
 from provisioning.outcome import Outcome, Verb, Wire
@@ -133,6 +144,7 @@ async def _destroy_and_prove(row: Resource, step: Step) -> int:
     order = ledger.order_for(row)
     own = Made(row.external_id, row.url, row.meta)
     destroyed = 0
+    await repository_access.end(row)
     faults.point(f"{row.provider}.before_delete")
     if own.external_id:
         await step.destroy(own)

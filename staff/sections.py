@@ -9,7 +9,7 @@ from typing import Any
 from django.http import HttpRequest
 from django.urls import reverse
 
-_SECTIONS = (
+SECTIONS = (
     ("Dashboard", "admin:index", "sessions_app.view_session"),
     ("Sessions", "admin:sessions_app_session_changelist", "sessions_app.view_session"),
     ("Resources", "admin:provisioning_resource_changelist", "provisioning.view_resource"),
@@ -33,7 +33,7 @@ class Section:
 def sections(request: HttpRequest) -> list[Section]:
     """The sections this person may open, in the header's order."""
     found = []
-    for title, name, permission in _SECTIONS:
+    for title, name, permission in SECTIONS:
         if not request.user.has_perm(permission):
             continue
         url = reverse(name)

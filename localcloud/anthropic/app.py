@@ -20,9 +20,10 @@ from localcloud.anthropic.planner import answer
 from localcloud.anthropic.sse import Message, encode, events, message
 from localcloud.cloud import Cloud, cloud_of
 from localcloud.faults import operation
+from localcloud.traffic import STREAMED
 
 BASE = "/anthropic/v1"
-MODELS = ("claude-opus-5-5", "claude-sonnet-5", "claude-haiku-4-5")
+MODELS = ("claude-opus-5-5", "claude-sonnet-5-5", "claude-sonnet-5", "claude-haiku-4-5")
 _TYPES = {
     400: "invalid_request_error", 401: "authentication_error", 403: "permission_error", 404: "not_found_error",
     413: "request_too_large", 429: "rate_limit_error", 529: "overloaded_error",
@@ -101,7 +102,7 @@ async def create_message(request: web.Request) -> web.StreamResponse:
         return error_reply(refused.status, str(refused))
     # Reading a sentence is pure work of some milliseconds; it must not hold up the other stand-ins.
     step = await asyncio.to_thread(lambda: answer(read_turn(body)))
-    reply = message(step, body["model"], _tokens(body))
+    reply = message(step, body["model"], _tokens(body), beta=_beta(request))
     if not body.get("stream"):
         return web.json_response(reply.body(), headers=_headers())
     return await _stream(request, reply)
@@ -112,13 +113,18 @@ async def _stream(request: web.Request, reply: Message) -> web.StreamResponse:
         headers={**_headers(), "Content-Type": "text/event-stream; charset=utf-8", "Cache-Control": "no-cache"}
     )
     await response.prepare(request)
-    pace = _pace()
+    pace, written_down = _pace(), request.get(STREAMED, [])
     for name, data, pause in events(reply):
         if pause and pace:
             await asyncio.sleep(pause * pace)
         await response.write(encode(name, data))
+        written_down.append({"type": name, **data})
     await response.write_eof()
     return response
+
+
+def _beta(request: web.Request) -> bool:
+    return request.query.get("beta") == "true"
 
 
 def _headers() -> dict[str, str]:
@@ -146,7 +152,10 @@ async def count_tokens(request: web.Request) -> web.StreamResponse:
         body = await _body(request)
     except BadRequest as refused:
         return error_reply(refused.status, str(refused))
-    return web.json_response({"input_tokens": _tokens(body)}, headers=_headers())
+    counted: dict[str, Any] = {"input_tokens": _tokens(body)}
+    if _beta(request):
+        counted["context_management"] = None
+    return web.json_response(counted, headers=_headers())
 
 
 def _model(name: str) -> dict[str, Any]:
@@ -155,6 +164,8 @@ def _model(name: str) -> dict[str, Any]:
         "id": name,
         "display_name": f"{name} (scripted stand-in)",
         "created_at": "2026-01-01T00:00:00Z",
+        "lifecycle": "active",
+        **dict.fromkeys(("capabilities", "line", "max_input_tokens", "max_tokens", "deprecated_at", "retires_at")),
     }
 
 

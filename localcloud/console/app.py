@@ -42,6 +42,7 @@ def setup(app: web.Application, _cloud: Cloud) -> None:
     router.add_get("/_cloud/api/mail/{id}", private(mailbox.one_as_json))
     router.add_get("/_cloud/api/events", private(events.as_json))
     router.add_get("/_cloud/api/operations", private(overview.operations))
+    router.add_get("/_cloud/api/routes", private(overview.all_routes))
 
 
 async def _to_overview(_request: web.Request) -> web.Response:

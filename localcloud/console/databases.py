@@ -16,7 +16,8 @@ from psycopg import sql
 from localcloud.cloud import cloud_of
 from localcloud.console import chrome
 from localcloud.console.markup import Html, h, join, size, when
-from localcloud.neon import bodies
+from localcloud.neon import branch_bodies
+from localcloud.neon.records import Records, Thing
 from localcloud.store import Object
 
 MOST_ROWS = 50
@@ -32,17 +33,17 @@ ORDER BY 1, 2 LIMIT %s
 async def listing(request: web.Request) -> web.Response:
     """All projects."""
     cloud = cloud_of(request)
-    found = cloud.store.all("neon", "project")[::-1]
+    records = Records(cloud.store)
     rows = [
         (
             _state(item),
             h('<a href="/_cloud/databases/{}">{}</a>', item.id, chrome.code(item.name)),
-            chrome.code(item.data["database"]),
+            str(len(records.branches(item.id))),
             when(item.created_at),
         )
-        for item in found
+        for item in records.projects()[::-1]
     ]
-    listed = chrome.table("Projects", ("State", "Project", "Database", "Made"), rows, empty="No database yet.")
+    listed = chrome.table("Projects", ("State", "Project", "Branches", "Made"), rows, empty="No database yet.")
     lead = cloud.notes.get("neon", "")
     return chrome.page("databases", "Databases", chrome.block("Projects", listed), lead=lead)
 
@@ -55,25 +56,59 @@ def _state(item: Object) -> Html:
 
 
 async def one(request: web.Request) -> web.Response:
-    """One database: its connection string and its tables."""
+    """One database: its connection string and its tables. The default branch's first, unless others are asked for."""
     cloud = cloud_of(request)
-    item = cloud.store.get("neon", "project", request.match_info["project"])
-    if item is None:
-        raise web.HTTPNotFound(text="There is no such project.")
+    records = Records(cloud.store)
+    item = records.project(request.match_info["project"])
+    branches = records.branches(item.id) if item else []
+    wished = request.query.get("branch") or (item.data["default_branch"] if item else "")
+    branch = next((one for one in branches if one.id == wished), None)
+    if item is None or branch is None:
+        raise web.HTTPNotFound(text="There is no such project or branch.")
+    uris = [_uri(branch, database, cloud.postgres_port) for database in branch.data["databases"]]
+    number = int(request.query["database"]) if request.query.get("database", "").isdecimal() else 0
+    if number >= len(uris):
+        raise web.HTTPNotFound(text="There is no such database.")
     try:
         async with asyncio.timeout(READ_SECONDS):
-            tables, used = await _read(bodies.uri(item, cloud.postgres_port))
+            tables, used = await _read(uris[number])
         shown = join(_table(*found) for found in tables) or h('<p class="empty">There are no tables yet.</p>')
         aside = size(used)
     except (psycopg.Error, TimeoutError) as error:
         shown, aside = h('<p class="empty">The database cannot be read now: {}</p>', str(error)), ""
-    address = h("<pre>psql '{}'</pre>", bodies.uri(item, cloud.postgres_port))
+    address = h("<pre>psql '{}'</pre>", uris[number])
     body = h(
-        '<p class="crumb"><a href="/_cloud/databases">Databases</a></p>{}{}',
+        '<p class="crumb"><a href="/_cloud/databases">Databases</a></p>{}{}{}',
         chrome.block("Connect", chrome.fold("Show the command with its password", address)),
         chrome.block("Tables", shown, aside=aside),
+        chrome.block("Branches", _branches(item, branches)),
     )
-    return chrome.page("databases", item.name, body, lead=chrome.code(item.data["database"]))
+    return chrome.page("databases", item.name, body, lead=chrome.code(branch.data["databases"][number]["name"]))
+
+
+def _uri(branch: Object, database: Thing, port: int) -> str:
+    owner = next(role for role in branch.data["roles"] if role["name"] == database["owner"])
+    return branch_bodies.uri(owner, database, port)
+
+
+def _branches(project: Object, branches: list[Object]) -> Html:
+    """Every database of every branch, with a way to it."""
+    rows = [
+        (
+            branch.name,
+            h(
+                '<a href="/_cloud/databases/{}?branch={}&amp;database={}">{}</a>',
+                project.id,
+                branch.id,
+                number,
+                chrome.code(database["name"]),
+            ),
+            when(branch.created_at),
+        )
+        for branch in branches
+        for number, database in enumerate(branch.data["databases"])
+    ]
+    return chrome.table("Branches", ("Branch", "Database", "Made"), rows, empty="No branch has a database.")
 
 
 async def _read(uri: str) -> tuple[list[tuple[str, int, list[str], list[tuple[Any, ...]]]], int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import asdict
 
 from aiohttp import web
 
@@ -10,9 +11,9 @@ from localcloud import operator
 from localcloud.cloud import cloud_of
 from localcloud.console import chrome
 from localcloud.console.markup import Html, h, join, when
-from localcloud.faults import operation_of
 from localcloud.posthog.app import EVENTS
 from localcloud.resend.app import MAILBOX
+from localcloud.routes import by_vendor, routes
 
 # Vendor, what it is, its icon, the kind that counts (one, many), the page that shows it.
 VENDORS = {
@@ -133,14 +134,14 @@ async def sandboxes(request: web.Request) -> web.Response:
 
 async def operations(request: web.Request) -> web.Response:
     """Every operation a fault can name, by vendor."""
-    return web.json_response(known_operations(request.app))
+    return web.json_response(known_operations(request))
 
 
-def known_operations(app: web.Application) -> dict[str, list[str]]:
+async def all_routes(request: web.Request) -> web.Response:
+    """The requests that are those operations."""
+    return web.json_response([asdict(route) for route in routes(request.app, cloud_of(request).routes)])
+
+
+def known_operations(request: web.Request) -> dict[str, list[str]]:
     """Operations by vendor, as the handlers declare them."""
-    found: dict[str, set[str]] = {}
-    for route in app.router.routes():
-        vendor, name = operation_of(route.handler)
-        if vendor:
-            found.setdefault(vendor, set()).add(name)
-    return {vendor: sorted(names) for vendor, names in sorted(found.items())}
+    return by_vendor(routes(request.app, cloud_of(request).routes))

@@ -11,10 +11,10 @@ from aiohttp import web
 from localcloud.cloud import Cloud, cloud_of
 from localcloud.e2b import control, envd_door, npm, ports, runtime
 from localcloud.e2b.bodies import failure
+from localcloud.e2b.envd_operations import ROUTES, envd_operation
 from localcloud.e2b.keys import SANDBOXES
 from localcloud.e2b.sandboxes import Ground, Sandboxes
 from localcloud.e2b.supplies import Supplies
-from localcloud.faults import operation
 
 log = logging.getLogger("localcloud.e2b")
 
@@ -34,7 +34,8 @@ def compose(app: web.Application, cloud: Cloud) -> None:
     sandboxes = Sandboxes(cloud.store, ground)
     app[SANDBOXES] = sandboxes
     cloud.error_bodies["e2b"] = failure
-    cloud.envd_handler = by_header
+    cloud.envd_handler, cloud.envd_operation = by_header, envd_operation
+    cloud.routes.extend(ROUTES)
     app.add_routes(control.routes())
     ports.setup(app, cloud)
 
@@ -67,7 +68,6 @@ def egress(cloud: Cloud) -> runtime.Egress:
     return runtime.Egress(tcp={cloud.postgres_port: cloud.postgres_port}, http=http, hosts=frozenset(hosts))
 
 
-@operation("e2b", "envd")
 async def by_header(request: web.Request) -> web.StreamResponse:
     """Traffic to a sandbox named by `E2b-Sandbox-Id`, on the port named by `E2b-Sandbox-Port` (envd's by default)."""
     sandbox_id = request.headers["E2b-Sandbox-Id"]

@@ -22,6 +22,7 @@ from yarl import URL
 from localcloud.e2b.keys import SANDBOXES
 from localcloud.e2b.runtime import LaunchError
 from localcloud.e2b.sandbox import GoneError, Sandbox
+from localcloud.faults import DETACHED
 
 ENVD_PORT = 49983
 INTERNAL = frozenset({"/init", "/freeze", "/unfreeze", "/collapse", "/fsfreeze", "/fsthaw"})
@@ -115,8 +116,13 @@ async def _relay(request: web.Request, sandbox: Sandbox) -> web.StreamResponse:
 
 async def _client_left(request: web.Request) -> None:
     """Returns when the connection is gone. The server tells a handler only when it next writes, so this looks."""
-    while request.transport is not None and not request.transport.is_closing():  # noqa: ASYNC110 -- no event for it
+    while _wanted(request):  # noqa: ASYNC110 -- no event for it
         await asyncio.sleep(_LOOK_SECONDS)
+
+
+def _wanted(request: web.Request) -> bool:
+    """Whether somebody waits for the answer, or it was ordered to be made even if nobody does."""
+    return bool(request.get(DETACHED)) or (request.transport is not None and not request.transport.is_closing())
 
 
 async def _forward(request: web.Request, sandbox: Sandbox) -> web.StreamResponse:

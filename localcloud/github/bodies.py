@@ -89,6 +89,11 @@ def not_found() -> RefusedError:
     return RefusedError(404, "Not Found")
 
 
+def not_for_apps() -> RefusedError:
+    """What a token of an App is told where it may not do what it asks."""
+    return RefusedError(403, "Resource not accessible by integration")
+
+
 async def read_object(request: web.Request) -> dict[str, Any]:
     """The JSON body, which must be an object. Raises `RefusedError`."""
     try:
@@ -129,6 +134,39 @@ def account(base: str, login: str, kind: str) -> dict[str, Any]:
         "user_view_type": "public",
         "site_admin": False,
     }
+
+
+def profile(base: str, login: str, kind: str, *, own: bool, public: int, private: int) -> dict[str, Any]:
+    """An account by itself: an organization, the caller's own account (*own*), or what a user shows the public."""
+    moment = "2026-01-01T00:00:00Z"
+    count = {"public_repos": public, "public_gists": 0, "followers": 0, "following": 0}
+    about = {"name": "localcloud", "blog": ""} | count | {"created_at": moment, "updated_at": moment}
+    hidden = {"total_private_repos": private, "owned_private_repos": private, "private_gists": 0, "disk_usage": 0}
+    if kind == "User":
+        about |= account(base, login, kind) | dict.fromkeys(("company", "location", "email", "hireable", "bio"))
+        inside = {"user_view_type": "private", "collaborators": 0, "two_factor_authentication": False}
+        return about | hidden | inside if own else about
+    url = f"{base}/github/orgs/{login}"
+    simple = account(base, login, kind)
+    kept = ("login", "id", "node_id", "avatar_url", "html_url", "type")
+    addresses = {f"{name}_url": f"{url}/{name}" for name in ("repos", "events", "hooks", "issues")}
+    members = {"members_url": f"{url}/members{{/member}}", "public_members_url": f"{url}/public_members{{/member}}"}
+    switches = {"description": None, "has_organization_projects": True, "has_repository_projects": True}
+    return {
+        **{name: simple[name] for name in kept},
+        **({"url": url} | addresses | members | switches | {"archived_at": None} | about | hidden),
+    }
+
+
+def listed(body: dict[str, Any]) -> dict[str, Any]:
+    """A full repository as lists of repositories hold it."""
+    return {name: value for name, value in body.items() if name not in ("network_count", "subscribers_count")}
+
+
+def minimal(body: dict[str, Any]) -> dict[str, Any]:
+    """A full repository without its settings for merging."""
+    settings = ("allow_squash_merge", "allow_merge_commit", "allow_rebase_merge", "allow_auto_merge")
+    return {name: value for name, value in body.items() if name not in settings}
 
 
 def repository(base: str, port: int, item: Object, owner_kind: str) -> dict[str, Any]:

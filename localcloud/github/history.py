@@ -13,6 +13,7 @@ from localcloud.faults import operation
 from localcloud.github import bodies, git
 from localcloud.github.bodies import RefusedError
 from localcloud.github.git import GitError
+from localcloud.github.lists import links, paged, sized
 from localcloud.github.repositories import Repositories
 from localcloud.store import Object
 
@@ -32,14 +33,14 @@ class History:
     async def list_branches(self, request: web.Request) -> web.Response:
         found = self._repository(request)
         every = await git.branches(await self._repositories.directory(found))
-        return web.json_response([_branch(request, name, sha) for name, sha in every])
+        return paged(request, cloud_of(request).base_url, [_branch(request, found, name, sha) for name, sha in every])
 
     @operation("github", "get_branch")
     async def get_branch(self, request: web.Request) -> web.Response:
         found = self._repository(request)
         for name, sha in await git.branches(await self._repositories.directory(found)):
             if name == request.match_info["branch"]:
-                return web.json_response(_branch(request, name, sha))
+                return web.json_response(_branch(request, found, name, sha))
         raise RefusedError(404, "Branch not found")
 
     @operation("github", "list_commits")
@@ -49,15 +50,14 @@ class History:
         if not await git.branches(directory):
             raise RefusedError(409, "Git Repository is empty.")
         start = request.query.get("sha") or found.data["default_branch"]
-        size = request.query.get("per_page", "30")
-        most = min(int(size), 100) if size.isascii() and size.isdigit() and len(size) < 9 else 30
-        page = request.query.get("page", "1")
-        skip = (int(page) - 1) * most if page.isascii() and page.isdigit() and 0 < len(page) < 9 else 0
+        size, page = sized(request)
         try:
-            found_commits = await log_of(directory, start, most=most, skip=max(skip, 0))
+            found_commits = await log_of(directory, start, most=size, skip=(page - 1) * size)
+            total = await count_of(directory, start)
         except GitError as error:
             raise bodies.not_found() from error
-        return web.json_response([_commit(request, item) for item in found_commits])
+        headers = links(request, cloud_of(request).base_url, total)
+        return web.json_response([_commit(request, found, item) for item in found_commits], headers=headers)
 
     @operation("github", "get_commit")
     async def get_commit(self, request: web.Request) -> web.Response:
@@ -66,7 +66,7 @@ class History:
             commits = await log_of(await self._repositories.directory(found), request.match_info["ref"], most=1)
         except GitError as error:
             raise RefusedError(422, f"No commit found for SHA: {request.match_info['ref']}") from error
-        return web.json_response(_commit(request, commits[0]))
+        return web.json_response(_commit(request, found, commits[0]))
 
     @operation("github", "get_contents")
     async def get_contents(self, request: web.Request) -> web.Response:
@@ -77,7 +77,7 @@ class History:
             entries = await tree_of(directory, ref, path)
         except GitError as error:
             raise bodies.not_found() from error
-        base = f"{cloud_of(request).base_url}{request.path.removesuffix('/').removesuffix(path).removesuffix('/')}"
+        base = f"{_base(request, found)}/contents"
         if len(entries) == 1 and entries[0]["path"] == path and entries[0]["type"] == "blob":
             content = await git.git(directory, "cat-file", "blob", entries[0]["sha"])
             encoded = base64.encodebytes(content).decode() if len(content) <= LARGEST_FILE else ""
@@ -102,6 +102,12 @@ async def log_of(directory: Any, start: str, *, most: int, skip: int = 0) -> lis
         dict(zip(names, (part.strip("\n") for part in parts[start : start + FIELDS]), strict=True))
         for start in range(0, whole, FIELDS)
     ]
+
+
+async def count_of(directory: Any, start: str) -> int:
+    """How many commits lead to *start*, itself included. Raises `GitError` when there is no such start."""
+    counted = await git.git(directory, "rev-list", "--count", "--end-of-options", f"{start}^{{commit}}")
+    return int(counted)
 
 
 async def tree_of(directory: Any, ref: str, path: str) -> list[dict[str, str]]:
@@ -136,13 +142,17 @@ def _entry(base: str, entry: dict[str, str]) -> dict[str, Any]:
     }
 
 
-def _branch(request: web.Request, name: str, sha: str) -> dict[str, Any]:
-    base = f"{cloud_of(request).base_url}/github/repos/{request.match_info['owner']}/{request.match_info['name']}"
+def _base(request: web.Request, found: Object) -> str:
+    return f"{cloud_of(request).base_url}/github/repos/{found.data['owner']}/{found.name}"
+
+
+def _branch(request: web.Request, found: Object, name: str, sha: str) -> dict[str, Any]:
+    base = _base(request, found)
     return {"name": name, "commit": {"sha": sha, "url": f"{base}/commits/{sha}"}, "protected": False}
 
 
-def _commit(request: web.Request, item: dict[str, str]) -> dict[str, Any]:
-    base = f"{cloud_of(request).base_url}/github/repos/{request.match_info['owner']}/{request.match_info['name']}"
+def _commit(request: web.Request, found: Object, item: dict[str, str]) -> dict[str, Any]:
+    base = _base(request, found)
     url = f"{base}/commits/{item['sha']}"
     return {
         "sha": item["sha"],

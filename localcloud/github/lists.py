@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 from aiohttp import web
 
 from localcloud.store import Object
+
+Item = TypeVar("Item")
 
 
 def in_order(request: web.Request, found: list[Object]) -> list[Object]:
@@ -25,16 +27,33 @@ def in_order(request: web.Request, found: list[Object]) -> list[Object]:
 
 def paged(request: web.Request, base: str, items: list[dict[str, Any]]) -> web.Response:
     """One page of a list, with the `Link` header GitHub's clients follow."""
+    page, headers = page_of(request, base, items)
+    return web.json_response(page, headers=headers)
 
-    def number(name: str, default: int, most: int) -> int:
-        text = request.query.get(name, "")
-        return min(max(int(text), 1), most) if text.isascii() and text.isdigit() and len(text) < 9 else default
 
-    size, page = number("per_page", 30, 100), number("page", 1, 10**8)
-    last = max(1, -(-len(items) // size))
-    links = []
-    for relation, target in (("prev", page - 1), ("next", page + 1), ("last", last), ("first", 1)):
+def page_of(request: web.Request, base: str, items: list[Item]) -> tuple[list[Item], dict[str, str]]:
+    """What is on the page that was asked for, and the headers that lead to the others; nothing is past the last."""
+    size, page = sized(request)
+    return items[(page - 1) * size : page * size], links(request, base, len(items))
+
+
+def links(request: web.Request, base: str, total: int) -> dict[str, str]:
+    """The `Link` header of one page of a list of *total* items; none where everything is on the first."""
+    size, page = sized(request)
+    last = max(1, -(-total // size))
+    found = []
+    for relation, target in (("prev", min(page - 1, last)), ("next", page + 1), ("last", last), ("first", 1)):
         if 1 <= target <= last and target != page:
-            links.append(f'<{base}{request.rel_url.update_query(page=str(target))}>; rel="{relation}"')
-    headers = {"Link": ", ".join(links)} if links else {}
-    return web.json_response(items[(page - 1) * size : page * size], headers=headers)
+            found.append(f'<{base}{request.rel_url.update_query(page=str(target))}>; rel="{relation}"')
+    return {"Link": ", ".join(found)} if found else {}
+
+
+def sized(request: web.Request) -> tuple[int, int]:
+    """How many items a page holds, and which page is asked for."""
+    return _number(request, "per_page", 30, 100), _number(request, "page", 1, 10**8)
+
+
+def _number(request: web.Request, name: str, default: int, most: int) -> int:
+    """A number of the query, from 1 to *most*; what is none counts as the default."""
+    text = request.query.get(name, "")
+    return min(max(int(text), 1), most) if text.isascii() and text.isdigit() and len(text) < 9 else default

@@ -11,6 +11,7 @@ import asyncio
 import re
 import secrets
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -79,20 +80,10 @@ class Repositories:
         if self.accounts[owner] == ORGANIZATION:
             doc = "/repos/repos#create-an-organization-repository"
 
-        def refuse(code: str, message: str | None = None) -> RefusedError:
-            problem = {"resource": "Repository", "code": code, "field": "name"}
-            if message:
-                problem["message"] = message
-            return RefusedError(422, "Repository creation failed.", errors=[problem], doc=doc)
+        def refuse(code: str, message: str = "") -> RefusedError:
+            return RefusedError(422, "Repository creation failed.", errors=[_problem(code, message)], doc=doc)
 
-        given = wished.get("name")
-        if given is None or given == "":
-            raise refuse("missing_field")
-        if not isinstance(given, str):
-            raise refuse("invalid")
-        name = re.sub(r"[^A-Za-z0-9._-]+", "-", given)
-        if not NAME.fullmatch(name) or name in (".", "..") or name.lower().endswith(".git"):
-            raise refuse("custom", "name is not usable for a repository")
+        name = _usable(wished.get("name"), refuse)
         data = {"private": False, "default_branch": "main", "actions": {"enabled": True, "allowed_actions": "all"}}
         data |= _settings(wished) | {"owner": owner, "updated_at": now(), "pushed_at": now()}
         with self._store.transaction():
@@ -110,7 +101,26 @@ class Repositories:
         """Change settings of a repository. Raises `RefusedError`, as for any change of one that stays archived."""
         if item.data.get("archived") and wished.get("archived") is not False:
             raise RefusedError(403, "Repository was archived so is read-only.")
-        return self._store.update("github", "repository", item.id, **_settings(wished), updated_at=now())
+        changes = _settings(wished)
+        with self._store.transaction():
+            if wished.get("name") not in (None, item.name):
+                self._rename(item, wished["name"])
+            return self._store.update("github", "repository", item.id, **changes, updated_at=now())
+
+    def _rename(self, item: Object, given: Any) -> None:
+        """Give a repository another name; its old address leads to the new one from then on. Raises `RefusedError`."""
+        name, owner = _usable(given, _refusal), item.data["owner"]
+        taken = self.get(owner, name)
+        if taken is not None and taken.id != item.id:
+            raise _refusal("custom", "name already exists on this account")
+        self._store.update("github", "repository", item.id, filed_as=item.data.get("filed_as") or item.name)
+        self._store.rename("github", "repository", item.id, name)
+        self._leads_on(owner, item.name, item.id)
+
+    def _leads_on(self, owner: str, name: str, identity: str) -> None:
+        self._store.execute(
+            "INSERT OR REPLACE INTO github_moves VALUES (?, ?, ?)", (owner.lower(), name.lower(), identity)
+        )
 
     def move(self, item: Object, owner: str) -> None:
         """Give a repository to another owner; its old address leads to the new one from then on.
@@ -123,10 +133,7 @@ class Repositories:
                 raise RefusedError(422, f"Repository {owner}/{item.name} already exists.")
             home = item.data.get("home") or item.data["owner"]
             self._store.update("github", "repository", item.id, owner=owner, home=home, transfer=None, updated_at=now())
-            self._store.execute(
-                "INSERT OR REPLACE INTO github_moves VALUES (?, ?, ?)",
-                (str(item.data["owner"]).lower(), item.name.lower(), item.id),
-            )
+            self._leads_on(str(item.data["owner"]), item.name, item.id)
 
     def note(self, item: Object, **changes: Any) -> None:
         """Record something about a repository that may have been deleted meanwhile."""
@@ -155,8 +162,10 @@ class Repositories:
         return path
 
     def _path(self, item: Object) -> Path:
-        # The id keeps a new repository apart from a deleted one of the same name. A transfer moves no files.
-        return self.root / str(item.data.get("home") or item.data["owner"]) / f"{item.name.lower()}-{item.id}.git"
+        # The id keeps a new repository apart from a deleted one of the same name. Neither a transfer nor a new name
+        # moves files.
+        name = str(item.data.get("filed_as") or item.name)
+        return self.root / str(item.data.get("home") or item.data["owner"]) / f"{name.lower()}-{item.id}.git"
 
     def _lock(self, identity: str) -> asyncio.Lock:
         return self._making.setdefault(identity, asyncio.Lock())
@@ -177,6 +186,30 @@ class Repositories:
         orphans = [path for path in self.root.glob("*/*.git") if path not in living]
         for left in (*self.root.glob(".gone-*"), *self.root.glob("*/.new-*"), *orphans):
             shutil.rmtree(left, ignore_errors=True)
+
+
+def _usable(given: Any, refuse: Callable[[str, str], RefusedError]) -> str:
+    """The name a repository gets when it is wished to be called *given*. Raises what *refuse* makes."""
+    if given is None or given == "":
+        raise refuse("missing_field", "")
+    if not isinstance(given, str):
+        raise refuse("invalid", "")
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", given)
+    if not NAME.fullmatch(name) or name in (".", "..") or name.lower().endswith(".git"):
+        raise refuse("custom", "name is not usable for a repository")
+    return name
+
+
+def _refusal(code: str, message: str) -> RefusedError:
+    """A change of a repository that is refused for its name."""
+    return RefusedError(
+        422, "Validation Failed", errors=[_problem(code, message)], doc="/repos/repos#update-a-repository"
+    )
+
+
+def _problem(code: str, message: str) -> dict[str, str]:
+    problem = {"resource": "Repository", "code": code, "field": "name"}
+    return problem | {"message": message} if message else problem
 
 
 def _settings(wished: dict[str, Any]) -> dict[str, Any]:

@@ -59,16 +59,18 @@ class SmartHttp:
             caller = self._access.caller(request)
         except RefusedError:
             return _who("Invalid username or token.\n")
+        if caller is not None and caller.app:  # a JWT opens the App's own endpoints only
+            return _who("Invalid username or token.\n")
         owner, name = request.match_info["owner"], request.match_info["name"]
         found = self._repositories.get(owner, name) or self._repositories.moved(owner, name)
         if found is not None and found.data["private"] and found.data["owner"] == self._repositories.stranger:
             found = None
         if caller is None and (found is None or found.data["private"] or writes):
             return _who("Authentication required.\n")
-        if found is None or (caller is not None and not caller.reaches(found.id)):
+        if found is None or (found.data["private"] and not (caller and caller.reaches(found))):
             return _text(404, "Repository not found.\n")
-        if writes and not (caller and caller.may_write()):
-            return _text(403, "Write access to repository not granted.\n")
+        if refused := _refused(caller, found, writes=writes):
+            return refused
         if (found.data["owner"].lower(), found.name.lower()) != (owner.lower(), name.lower()):
             there = f"{self._cloud.base_url}/github/git/{found.data['owner']}/{found.name}.git/{service}"
             return web.Response(status=301, headers={"Location": f"{there}?{request.query_string}".rstrip("?")})
@@ -172,6 +174,15 @@ def _end(process: asyncio.subprocess.Process) -> None:
     """End git with the programs it started: `git` itself only waits for them."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
+
+
+def _refused(caller: Caller | None, found: Object, *, writes: bool) -> web.Response | None:
+    """Why somebody who may know of a repository may not have, or change, what is in it; None if they may."""
+    if writes and not (caller and caller.reaches(found) and caller.may("contents", "write")):
+        return _text(403, "Write access to repository not granted.\n")
+    if found.data["private"] and not (caller and caller.may("contents", "read")):
+        return _text(403, "Access to repository not granted.\n")
+    return None
 
 
 def _text(status: int, text: str) -> web.Response:

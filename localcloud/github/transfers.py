@@ -65,7 +65,7 @@ class Transfers:
         self._repositories.note(found, transfer={"to": login, "at": now(), "accepted": ours})
         if ours:
             self._soon(found.id)
-        return web.json_response(self.body(found), status=202)
+        return web.json_response(bodies.minimal(self.body(found)), status=202)
 
     def body(self, item: Object) -> dict[str, Any]:
         """The repository as the API shows it."""

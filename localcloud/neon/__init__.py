@@ -1,7 +1,8 @@
-"""The Neon stand-in: API v2 for projects, backed by a role and a database each on localcloud's own Postgres cluster.
+"""The Neon stand-in: API v2 for projects and their branches, on localcloud's own Postgres cluster.
 
-Wire facts follow Neon's published OpenAPI description of API v2. What differs from the real service is said in the
-answers: the Postgres version is the one that runs here, the host is this machine, there is no TLS and no branching.
+Every branch is a set of roles and databases of its own there. Wire facts follow Neon's published OpenAPI description of
+API v2. What differs from the real service is said in the answers: the Postgres version is the one that runs here, the
+host is this machine, there is no TLS, and of a branch's past there is only what snapshots recorded.
 """
 
 from __future__ import annotations

@@ -1,25 +1,31 @@
-"""Neon projects: how one is named, made, brought up through its operations, found and destroyed.
+"""Neon projects: how one is named, made, changed, deleted, recovered, and given to another account.
 
-A project's row holds everything its answers are rendered from, operations included. Its role and database are made
-after the 201, by the operations, as in the real service; a project whose operations did not end because the process
-was killed is taken up again by `resume`.
+A deleted project's databases are closed at once and kept: for seven days, and of all deleted projects only the newest
+`KEPT` ones, since each takes megabytes of this machine. What is kept can be recovered with its data.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import random
 import secrets
-import string
 import uuid
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
 
-from localcloud.keys import token
+from localcloud.neon import records
+from localcloud.neon.accounts import Account
+from localcloud.neon.branches import Branches
 from localcloud.neon.databases import DatabaseDown, Databases
-from localcloud.store import Object, Store, now
+from localcloud.neon.operations import Operations, planned
+from localcloud.neon.records import PROJECT, VENDOR, Records, names
+from localcloud.neon.steps import Steps, reachable
+from localcloud.neon.wishes import RefusedError
+from localcloud.store import Object, now
 
 log = logging.getLogger("localcloud.neon")
 
@@ -38,166 +44,215 @@ ADJECTIVES = (
     "wild",
 )
 NOUNS = ("bird", "brook", "cloud", "field", "forest", "hill", "lake", "meadow", "moon", "river", "sun", "waterfall")
-# How long each step takes at least. The real service needs about a second; a client must not see 201 as "ready".
-TIMELINE_SECONDS = 0.12
-COMPUTE_SECONDS = 0.2
-FINAL = ("finished", "failed", "cancelled", "skipped", "error")
-
-
-class Locked(Exception):
-    """The project has operations that have not ended."""
+KEPT = 20
+RECOVERABLE = timedelta(days=7)
+TABLE = """CREATE TABLE IF NOT EXISTS neon_recoverable (
+  project TEXT PRIMARY KEY, until TEXT NOT NULL, holdings TEXT NOT NULL
+)"""
 
 
 class Projects:
-    """All projects of one localcloud. `close` ends the operations under way; they resume at the next start."""
+    """All projects of one localcloud. `resume` after the cluster has started, `close` at the end."""
 
-    def __init__(self, store: Store, databases: Databases) -> None:
-        self._store = store
+    def __init__(self, records: Records, databases: Databases, *, limit: int | None) -> None:
+        self.records = records
         self.databases = databases
-        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._store = records.store
+        self._steps = Steps(records, databases)
+        self.operations = Operations(records, self._steps.carry_out)
+        self.branches = Branches(records, self.operations)
+        self.limit = limit
+        self._cleaning: asyncio.Task[None] | None = None
+        self._store.script(TABLE)
 
-    # Reading
-
-    def get(self, project_id: str) -> Object | None:
-        return self._store.get("neon", "project", project_id)
-
-    def all(self) -> list[Object]:
-        return self._store.all("neon", "project")
+    def of(self, account: Account) -> list[Object]:
+        """Those of one account that live, oldest first."""
+        return [one for one in self.records.projects() if account.owns(one)]
 
     # Writing
 
-    def create(self, name: str, wishes: dict[str, Any]) -> Object:
-        """Record a new project and start its operations; it cannot be connected to yet."""
+    def create(self, account: Account, name: str, wishes: dict[str, Any]) -> Object:
+        """Record a new project and start its operations; it cannot be connected to yet. Raises `RefusedError`."""
+        self.ensure_room(account)
         project_id = f"{random.choice(ADJECTIVES)}-{random.choice(NOUNS)}-{secrets.randbelow(90_000_000) + 10_000_000}"  # noqa: S311 -- a name
-        branch, suffix = wishes.get("branch") or {}, project_id.replace("-", "_")
-        base = branch.get("database_name") or "neondb"
-        short = token(8, string.ascii_lowercase + string.digits)
-        at = now()
-        data = {
-            "wishes": wishes,
-            # Names are unique in the whole cluster here, so each carries the project's id.
-            "database": f"{base[:30]}_{suffix}",
-            "role": f"{(branch.get('role_name') or f'{base}_owner')[:30]}_{suffix}",
-            "password": f"npg_{token(20)}",
-            "branch_id": f"br-{project_id.rsplit('-', 1)[0]}-{short}",
-            "endpoint_id": f"ep-{project_id.rsplit('-', 1)[0]}-{short}",
-            "database_number": secrets.randbelow(9_000_000) + 1_000_000,
-            "updated_at": at,
-            "operations": [_operation("create_timeline", "running"), _operation("start_compute", "scheduling")],
-        }
-        project = self._store.add("neon", "project", project_id, name or project_id, data)
-        self._start(project_id)
-        return project
-
-    def rename(self, project_id: str, name: str) -> Object:
-        """Give the project another name. Raises `KeyError` when it does not live."""
+        suffix = records.suffix_of(project_id)
+        wished = wishes.get("branch") or {}
+        base = wished.get("database_name") or "neondb"
+        role = records.role(wished.get("role_name") or f"{base}_owner", suffix, records.password())
+        holds = {"suffix": suffix, "roles": [role], "databases": [records.database(base, suffix, role["name"])]}
+        endpoint = records.endpoint(records.fresh_id("ep", project_id), wishes.get("default_endpoint_settings") or {})
+        data = {"wishes": wishes, "organization": account.organization, "updated_at": now(), "operations": []}
         with self._store.transaction():
-            self._store.rename("neon", "project", project_id, name)
-            self._store.update("neon", "project", project_id, updated_at=now())
-        found = self.get(project_id)
+            project = self._store.add(VENDOR, PROJECT, project_id, name or project_id, data)
+            branch = self.branches.add_first(project, holds, wished.get("name") or "main", endpoint)
+            self.records.change(project, default_branch=branch.id)
+            self.operations.schedule(
+                project_id,
+                planned("create_timeline", "roles", branch),
+                planned("start_compute", "start", branch, endpoint=endpoint["id"]),
+            )
+        return self._living(project_id)
+
+    def ensure_room(self, account: Account) -> None:
+        """Raises `RefusedError` when the account may not have one more."""
+        number = len(self.of(account))
+        if self.limit is not None and number >= self.limit:
+            message = f"user projects limit of {self.limit} exceeded, got {number}"
+            raise RefusedError(422, message, code="PROJECTS_LIMIT_EXCEEDED")
+
+    def update(self, project: Object, wished: dict[str, Any]) -> Object:
+        """Give the project another name, other settings."""
+        wishes = dict(project.data["wishes"])
+        for member in ("settings", "default_endpoint_settings"):
+            if member in wished:
+                wishes[member] = {**wishes.get(member, {}), **wished[member]}
+        if "history_retention_seconds" in wished:
+            wishes["history_retention_seconds"] = wished["history_retention_seconds"]
+        with self._store.transaction():
+            if "name" in wished:
+                self._store.rename(VENDOR, PROJECT, project.id, wished["name"])
+            self.records.change(project, wishes=wishes)
+        return self._living(project.id)
+
+    # Deleting and recovering
+
+    async def delete(self, project: Object) -> None:
+        """Close the project's databases, then delete it. Raises `Locked` and `DatabaseDown`."""
+        branches, snapshots = self.records.branches(project.id), self.records.snapshots(project.id)
+        if any(branch.data["protected"] for branch in branches):
+            raise RefusedError(422, "cannot delete a project with protected branches")
+        with self.operations.hold(project):
+            # Gone for the world only once it is: a client that hears 404 afterwards may take it as proof.
+            await self.databases.close([name for one in branches for name in names(one.data["databases"])])
+            with self._store.transaction():
+                if not self._store.delete(VENDOR, PROJECT, project.id):
+                    return
+                for one in (*branches, *snapshots):
+                    self._store.delete(VENDOR, one.kind, one.id)
+                until = _after(RECOVERABLE)
+                holdings = json.dumps([(one.kind, one.id) for one in (*branches, *snapshots)])
+                self._store.execute("INSERT INTO neon_recoverable VALUES (?, ?, ?)", (project.id, until, holdings))
+        self._clean()
+
+    def recoverable(self, account: Account) -> list[tuple[Object, str]]:
+        """Deleted projects that can be recovered, each with the moment until which it can."""
+        rows = self._store.query("SELECT project, until FROM neon_recoverable WHERE until > ?", (now(),))
+        found = [(self._store.get(VENDOR, PROJECT, row["project"], deleted=True), row["until"]) for row in rows]
+        return [(one, until) for one, until in found if one is not None and account.owns(one)]
+
+    async def recover(self, account: Account, project_id: str) -> Object:
+        """Let a deleted project live again, with everything in it. Raises `RefusedError` and `DatabaseDown`."""
+        if all(one.id != project_id for one, _ in self.recoverable(account)):
+            raise RefusedError(404, "project not found")
+        self.ensure_room(account)
+        with self._store.transaction():
+            for kind, holding_id in self._holdings(project_id):
+                self._store.revive(VENDOR, kind, holding_id)
+            self._store.revive(VENDOR, PROJECT, project_id)
+            self._store.execute("DELETE FROM neon_recoverable WHERE project = ?", (project_id,))
+            reached = [one for one in self.records.branches(project_id) if reachable(one)]
+            opening = [planned("start_compute", "start", one, endpoint=one.data["endpoint"]["id"]) for one in reached]
+            self.operations.schedule(project_id, *opening)
+        await self.operations.settled(project_id)  # its connection strings hold when the answer comes
+        return self._living(project_id)
+
+    def _holdings(self, project_id: str) -> list[tuple[str, str]]:
+        rows = self._store.query("SELECT holdings FROM neon_recoverable WHERE project = ?", (project_id,))
+        return [(kind, holding_id) for row in rows for kind, holding_id in json.loads(row["holdings"])]
+
+    def _clean(self) -> None:
+        if self._cleaning is None or self._cleaning.done():
+            self._cleaning = asyncio.create_task(self._remove_old(), name="neon: deleted projects")
+
+    async def _remove_old(self) -> None:
+        """Destroy what is kept no longer, oldest first."""
+        query = """SELECT project FROM neon_recoverable WHERE until < ? OR project IN (
+          SELECT project FROM neon_recoverable ORDER BY until DESC LIMIT -1 OFFSET ?) ORDER BY until LIMIT 1"""
+        while rows := self._store.query(query, (now(), KEPT)):
+            project_id = rows[0]["project"]
+            # From here on it cannot be recovered, even if this process is killed before all of it is gone.
+            self._store.execute("UPDATE neon_recoverable SET until = '' WHERE project = ?", (project_id,))
+            found = (self._store.get(VENDOR, *one, deleted=True) for one in self._holdings(project_id))
+            try:
+                await self._steps.destroy([one for one in found if one is not None])
+            except (DatabaseDown, psycopg.Error):
+                log.exception("the deleted project %s could not be removed; tried again later", project_id)
+                return
+            self._store.execute("DELETE FROM neon_recoverable WHERE project = ?", (project_id,))
+
+    # Giving to another account
+
+    def offer(self, project: Object, seconds: int) -> dict[str, str]:
+        """Record that whoever knows the request's id may take the project; returns the request."""
+        until = _after(timedelta(seconds=seconds))
+        request = {"id": str(uuid.uuid4()), "created_at": now(), "expires_at": until}
+        self.records.change(project, transfers=[*project.data.get("transfers", []), request])
+        return request
+
+    def take(self, account: Account, project_id: str, request_id: str) -> None:
+        """Make the project the account's, once. Its connection strings stay. Raises `RefusedError`."""
+        project = self.records.project(project_id)
+        requests = project.data.get("transfers", []) if project else []
+        if project is None or all(one["id"] != request_id or one["expires_at"] < now() for one in requests):
+            raise RefusedError(404, "transfer request not found")
+        if not account.owns(project):
+            self.ensure_room(account)
+        self.records.change(project, organization=account.organization, transfers=[])
+
+    # Life
+
+    def resume(self) -> None:
+        """Take up what a killed process left half done, and rows as earlier versions wrote them."""
+        for project in self.records.projects():
+            if "default_branch" not in project.data:
+                self._adopt(project)
+        self.operations.resume()
+        self._clean()
+
+    async def close(self) -> None:
+        await self.operations.close()
+        if self._cleaning is not None:
+            self._cleaning.cancel()
+            await asyncio.gather(self._cleaning, return_exceptions=True)
+
+    def _adopt(self, project: Object) -> None:
+        """Give a project the branch that earlier versions kept in its own row."""
+        old, wishes = project.data, project.data["wishes"]
+        wished = wishes.get("branch") or {}
+        base = wished.get("database_name") or "neondb"
+        dates = {"created_at": project.created_at, "updated_at": old["updated_at"]}
+        role = {"name": old["role"], "also": [wished.get("role_name") or f"{base}_owner"], "login": True}
+        role |= {"password": old["password"]} | dates
+        database = {"name": old["database"], "also": [base], "owner": old["role"], "number": old["database_number"]}
+        finished = [one["status"] == "finished" for one in old["operations"]]
+        endpoint = records.endpoint(old["endpoint_id"], wishes.get("default_endpoint_settings") or {}) | dates
+        if len(finished) > 1 and finished[1]:
+            endpoint |= {"state": "active", "pending": None}
+        data = {
+            "id": old["branch_id"],
+            "suffix": records.suffix_of(project.id),
+            "roles": [role],
+            "databases": [database | dates],
+            "state": "ready" if finished and finished[0] else "init",
+        } | dates
+        work = {"create_timeline": "roles", "start_compute": "start", "apply_config": "configure"}
+        operations = [
+            one
+            | {"branch_id": old["branch_id"], "work": {"do": work[one["action"]]}}
+            | ({"endpoint_id": old["endpoint_id"]} if one["action"] == "start_compute" else {})
+            for one in old["operations"]
+        ]
+        with self._store.transaction():
+            self.branches.add_first(project, data, wished.get("name") or "main", endpoint)
+            self.records.change(project, default_branch=old["branch_id"], operations=operations)
+
+    def _living(self, project_id: str) -> Object:
+        found = self.records.project(project_id)
         if found is None:
             raise KeyError(project_id)
         return found
 
-    def reset_password(self, project: Object) -> tuple[Object, int]:
-        """Give the role a new password by an operation of its own; returns the project, and which operation it is.
 
-        As in the real service the new one is told at once, and holds once the operation has finished. Connections that
-        are open stay open. Raises `Locked` while operations are under way.
-        """
-        operations = project.data["operations"]
-        if any(operation["status"] not in FINAL for operation in operations):
-            raise Locked
-        operations = [*operations, _operation("apply_config", "running")]
-        changes = {"password": f"npg_{token(20)}", "operations": operations, "updated_at": now()}
-        changed = self._store.update("neon", "project", project.id, **changes)
-        self._start(project.id)
-        return changed, len(operations) - 1
-
-    async def delete(self, project: Object) -> None:
-        """Destroy the project. Raises `Locked` while operations are under way, `DatabaseDown`."""
-        if any(operation["status"] not in FINAL for operation in project.data["operations"]):
-            raise Locked
-        # Gone for the world only once it is: a client that hears 404 afterwards may take it as proof.
-        await self.databases.drop(project.data["database"], project.data["role"])
-        self._store.delete("neon", "project", project.id)
-
-    def resume(self) -> None:
-        """Take up the projects that a killed process left half made."""
-        for project in self.all():
-            if any(operation["status"] not in FINAL for operation in project.data["operations"]):
-                self._start(project.id)
-
-    async def close(self) -> None:
-        for task in self._tasks.values():
-            task.cancel()
-        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
-
-    # Operations
-
-    def _start(self, project_id: str) -> None:
-        task = asyncio.create_task(self._bring_up(project_id), name=f"neon {project_id}")
-        self._tasks[project_id] = task
-        task.add_done_callback(lambda done: self._ended(project_id, done))
-
-    def _ended(self, project_id: str, task: asyncio.Task[None]) -> None:
-        if self._tasks.get(project_id) is task:  # another operation may have been begun by then
-            del self._tasks[project_id]
-
-    async def _bring_up(self, project_id: str) -> None:
-        """Take every operation that has not ended to its end, in order."""
-        project = self.get(project_id)
-        for number, operation in enumerate(project.data["operations"] if project else []):
-            if operation["status"] in FINAL:
-                continue
-            self._mark(project_id, number, "running")
-            try:
-                await self._carry_out(project_id, operation["action"])
-            except (DatabaseDown, psycopg.Error) as error:
-                log.exception("project %s: %s failed", project_id, operation["action"])
-                self._fail_from(project_id, number, str(error))
-                return
-            self._mark(project_id, number, "finished")
-
-    async def _carry_out(self, project_id: str, action: str) -> None:
-        project = self.get(project_id)
-        if project is None:
-            return
-        data = project.data
-        if action == "start_compute":
-            await asyncio.sleep(COMPUTE_SECONDS)
-            await self.databases.make_database(data["database"], data["role"])
-        else:
-            await asyncio.gather(
-                asyncio.sleep(TIMELINE_SECONDS), self.databases.make_role(data["role"], data["password"])
-            )
-
-    def _fail_from(self, project_id: str, number: int, error: str) -> None:
-        project = self.get(project_id)
-        for one in range(number, len(project.data["operations"]) if project else 0):
-            self._mark(project_id, one, "failed", error=error)
-
-    def _mark(self, project_id: str, number: int, status: str, *, error: str | None = None) -> None:
-        project = self.get(project_id)
-        if project is None:
-            return
-        operations = project.data["operations"]
-        operation = operations[number]
-        if operation["status"] in FINAL:
-            return
-        operation |= {"status": status, "updated_at": now()}
-        if error is not None:
-            operation |= {"error": error, "failures_count": 1}
-        self._store.update("neon", "project", project_id, operations=operations, updated_at=operation["updated_at"])
-
-
-def _operation(action: str, status: str) -> dict[str, Any]:
-    at = now()
-    return {
-        "id": str(uuid.uuid4()),
-        "action": action,
-        "status": status,
-        "failures_count": 0,
-        "created_at": at,
-        "updated_at": at,
-    }
+def _after(span: timedelta) -> str:
+    """The moment that lies so far ahead, as the store writes it."""
+    return (datetime.now(UTC) + span).isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -30,6 +30,7 @@ def config(key: str) -> dict[str, Any]:
         "defaultIdentifiedOnly": True,
         "siteApps": [],
         "toolbarParams": {},
+        "toolbarVersion": "toolbar",
         "isAuthenticated": False,
     }
 

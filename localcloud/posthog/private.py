@@ -21,6 +21,7 @@ from localcloud.posthog.hogql.sql import moment_of
 BASES = ("/posthog/api/projects/{project}", "/posthog/api/environments/{project}")
 KINDS = {401: "authentication_error", 404: "invalid_request", 429: "throttled_error"}
 MOST_LISTED = 10_000
+GROUP = ("group_type_index", "group_key", "group_properties", "created_at")
 
 
 class RefusedError(Exception):
@@ -219,21 +220,25 @@ class Private:
 
     @operation("posthog", "list_groups")
     async def groups(self, request: web.Request) -> web.Response:
-        found = self._events.groups(_number(request.query, "group_type_index", 0, 4))
-        search = request.query.get("search", "").lower()
+        found, search = self._groups(request), request.query.get("search", "").lower()
         return self._page(request, [row for row in found if search in row["group_key"].lower()])
 
     @operation("posthog", "get_group")
     async def group(self, request: web.Request) -> web.Response:
         key = request.query.get("group_key")
-        for row in self._events.groups(_number(request.query, "group_type_index", 0, 4)):
+        for row in self._groups(request):
             if row["group_key"] == key:
                 return web.json_response(row)
         raise RefusedError(404, "not_found", "Not found.")
 
     @operation("posthog", "list_group_types")
     async def group_types(self, _request: web.Request) -> web.Response:
-        return web.json_response(self._events.group_types())
+        nameless = {"name_singular": None, "name_plural": None}
+        return web.json_response([kind | nameless for kind in self._events.group_types()])
+
+    def _groups(self, request: web.Request) -> list[dict[str, Any]]:
+        found = self._events.groups(_number(request.query, "group_type_index", 0, 4))
+        return [{name: group[name] for name in GROUP} for group in found]
 
     # Pages
 

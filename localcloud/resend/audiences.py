@@ -61,7 +61,8 @@ class Audiences:
 
     @operation("resend", "create_segment")
     async def create_segment(self, request: web.Request) -> web.Response:
-        return web.json_response({"object": "segment", "id": (await self._make(request)).id}, status=201)
+        made = await self._make(request)
+        return web.json_response({"object": "segment", "id": made.id, "name": made.name}, status=201)
 
     @operation("resend", "list_segments")
     async def list_segments(self, request: web.Request) -> web.Response:

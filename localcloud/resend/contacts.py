@@ -112,7 +112,7 @@ class Contacts:
         members = self._store.query("SELECT segment FROM resend_members WHERE contact = ?", (identity,))
         segments = [str(member["segment"]) for member in members]
         told = self._body(row) | {"created_at": row["created_at"], "updated_at": now(), "segment_ids": segments}
-        return told | {"audience_id": segments[0] if segments else None}
+        return told | {"audience_id": segments[0] if segments else ""}
 
     def _change(self, identity: str, values: dict[str, Any]) -> None:
         for column, value in values.items():  # columns come from `_values`, never from a client

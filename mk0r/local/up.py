@@ -29,7 +29,15 @@ from mk0r.local.installation import (
     open_directory,
     write_private,
 )
-from mk0r.vendors import VENDORS, cloud_environment, isolation_refusal, isolation_words, local_vendors, refusals
+from mk0r.vendors import (
+    GITHUB_APP,
+    VENDORS,
+    cloud_environment,
+    isolation_refusal,
+    isolation_words,
+    local_vendors,
+    refusals,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 _READY_SECONDS = 60
@@ -51,9 +59,9 @@ def read_environment() -> dict[str, str]:
     merged = dict(os.environ)
     os.environ.clear()
     os.environ.update(kept)
-    names = {"DATABASE_URL", "CHANNEL_REDIS_URL", "SECRET_KEY", "MK0R_ENCRYPTION_KEYS"}
+    names = {"DATABASE_URL", "CHANNEL_REDIS_URL", "SECRET_KEY", "MK0R_ENCRYPTION_KEYS", *GITHUB_APP}
     for vendor in VENDORS:
-        names |= {vendor.key, *vendor.addresses}
+        names |= {*vendor.keys, *vendor.addresses}
     for name in sorted(names):
         if (path := merged.get(f"{name}_FILE")) and not merged.get(name):
             try:
@@ -126,7 +134,7 @@ class Up:
         self._start_web(ports, fingerprint, cloud)
         say(f"\n  mk0r is up after {time.monotonic() - began:.1f} s:  {self.environment['PUBLIC_URL']}\n")
         for vendor in self.local:
-            say(f"  {vendor.label:<10} local   (real with {vendor.key})")
+            say(f"  {vendor.label:<10} local   (real with {' or '.join(vendor.keys)})")
         if isolation:
             say(f"  sandboxes: {isolation_words(isolation)}")
         for line in staff.told(self.environment["PUBLIC_URL"]):

@@ -201,6 +201,13 @@ class Api(abc.ABC):
     def headers(self) -> dict[str, str]:
         """Authority and versions, for every request."""
 
+    def heard(self, headers: Mapping[str, str]) -> None:  # noqa: B027 - most have nothing to learn
+        """Take note of what an answer of any status says in its headers."""
+
+    def wait(self, status: int, headers: Mapping[str, str]) -> float | None:  # noqa: ARG002 - the default
+        """Seconds a refusal asks to be left alone for; None where it names none."""
+        return retry_after(headers.get("retry-after"))
+
     @abc.abstractmethod
     def read_error(self, status: int, body: Mapping[str, Any], headers: Mapping[str, str]) -> tuple[Hint, str]:
         """What a refusal says beside its status: a hint, and the vendor's short error name."""
@@ -215,15 +222,19 @@ class Api(abc.ABC):
         *,
         body: object = None,
         params: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
         total: float = 10.0,
     ) -> Model:
-        """One exchange, parsed into `model`; raises `VendorError` for everything but a readable success."""
+        """One exchange, parsed into `model`; raises `VendorError` for everything but a readable success.
+
+        `headers` come beside those of every request.
+        """
         try:
             reply = await http.exchange(
                 self.vendor,
                 method,
                 self.base_url() + path,
-                headers=self.headers(),
+                headers={**self.headers(), **(headers or {})},
                 json=body,
                 params=params,
                 total=total,
@@ -231,6 +242,7 @@ class Api(abc.ABC):
         except http.WireError as error:
             outcome = classify(Seen(verb, wire=error.wire))
             raise VendorError(operation, outcome, verb=verb, wire=error.wire, detail=str(error)) from error
+        self.heard(reply.headers)
         if 200 <= reply.status < 300:
             return self._accept(verb, operation, reply, model)
         raise self._refusal(verb, operation, reply)
@@ -257,7 +269,7 @@ class Api(abc.ABC):
             status=reply.status,
             hint=hint,
             code=code if code.isascii() and code.replace("_", "").isalnum() and len(code) <= 60 else "",
-            retry_after=retry_after(reply.headers.get("retry-after")),
+            retry_after=self.wait(reply.status, reply.headers),
             detail=f"request {reply.request_id}",
         )
 

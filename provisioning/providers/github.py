@@ -7,7 +7,6 @@ switched off before the repository counts as ready, so that nothing pushed to it
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -16,20 +15,21 @@ from django.conf import settings
 from pydantic import StringConstraints
 
 from provisioning.exceptions import VendorError
-from provisioning.outcome import Hint, Outcome, Verb
+from provisioning.outcome import Outcome, Verb
+from provisioning.providers import github_app
 from provisioning.providers.base import (
     NAME_PREFIX,
-    Api,
     Found,
     Made,
+    Model,
     Nothing,
     Order,
     Step,
     gone_is_fine,
     partial,
     require,
-    text_of,
 )
+from provisioning.providers.github_wire import GitHubWire
 from provisioning.secrets import Secret
 
 FullName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{1,39}/[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}$")]
@@ -62,31 +62,30 @@ class _User(pydantic.BaseModel):
     login: Login
 
 
-class GitHubApi(Api):
-    """GitHub's REST API under mk0r's own token."""
+class GitHubApi(GitHubWire):
+    """GitHub's REST API under mk0r's own authority: a personal token, or a token of the App's installation."""
 
-    vendor = "github"
+    async def call(self, verb: Verb, operation: str, method: str, path: str, model: type[Model], **told: Any) -> Model:
+        """As of any API; a token that GitHub takes no more is replaced once, as a 401 says that nothing was done."""
+        if not github_app.configured():
+            mine = _bearer(settings.GITHUB_TOKEN)
+            return await super().call(verb, operation, method, path, model, headers=mine, **told)
+        for last in (False, True):
+            token = await github_app.installation_token(verb)
+            mine = _bearer(token.expose())
+            try:
+                return await super().call(verb, operation, method, path, model, headers=mine, **told)
+            except VendorError as error:
+                if error.status != 401:
+                    raise
+                github_app.refused(token)
+                if last:
+                    raise
+        raise AssertionError("unreachable")
 
-    def base_url(self) -> str:
-        return str(settings.GITHUB_API_URL)
 
-    def headers(self) -> dict[str, str]:
-        return {
-            "Authorization": f"Bearer {settings.GITHUB_TOKEN}",
-            "Accept": "application/vnd.github+json",
-            "X-GitHub-Api-Version": "2022-11-28",
-        }
-
-    def read_error(self, status: int, body: Mapping[str, Any], headers: Mapping[str, str]) -> tuple[Hint, str]:
-        if status == 403 and (headers.get("retry-after") or headers.get("x-ratelimit-remaining") == "0"):
-            return Hint.THROTTLED, "rate_limited"
-        errors = body.get("errors")
-        said = [text_of(one, "message") for one in errors if isinstance(one, dict)] if isinstance(errors, list) else []
-        if status == 422 and any("already exists" in one for one in said):
-            return Hint.NAME_TAKEN, "name_already_exists"
-        if status == 403 and "rate limit" in text_of(body, "message").lower():
-            return Hint.THROTTLED, "rate_limited"
-        return Hint.NONE, ""
+def _bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
 
 
 class Repository(Step):
@@ -110,7 +109,11 @@ class Repository(Step):
         return str(settings.GITHUB_API_URL)
 
     def check(self) -> None:
-        require("GITHUB_TOKEN", settings.GITHUB_TOKEN)
+        if not github_app.configured():
+            require("GITHUB_TOKEN", settings.GITHUB_TOKEN)
+            return
+        for name in ("GITHUB_APP_PRIVATE_KEY", "GITHUB_INSTALLATION_ID", "GITHUB_OWNER"):
+            require(name, getattr(settings, name))
 
     async def create(self, order: Order) -> Made:
         path = f"/orgs/{settings.GITHUB_OWNER}/repos" if settings.GITHUB_OWNER else "/user/repos"
@@ -123,7 +126,12 @@ class Repository(Step):
             "has_wiki": False,
             "has_discussions": False,
         }
-        made = await self._api.call(Verb.CREATE, "create_repository", "POST", path, _Repository, body=body)
+        try:
+            made = await self._api.call(Verb.CREATE, "create_repository", "POST", path, _Repository, body=body)
+        except VendorError as error:
+            if error.status == 404:  # where to make it is our setting: a person's account has no such address
+                raise _no_such_organisation() from error
+            raise
         return self._made(made)
 
     async def find(self, order: Order) -> list[Found]:
@@ -187,6 +195,12 @@ class Repository(Step):
 
     def _made(self, repository: _Repository) -> Made:
         return Made(repository.full_name, repository.html_url)
+
+
+def _no_such_organisation() -> VendorError:
+    return VendorError(
+        "create_repository", Outcome.CONFIG, status=404, code="owner_is_no_organisation", detail="see GITHUB_OWNER"
+    )
 
 
 def _checked(full_name: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from provisioning.providers import e2b, github, github_repositories, neon, posthog, resend
+from provisioning.providers import e2b, github, github_app, github_repositories, neon, posthog, resend
 from provisioning.providers.base import Step
 
 STEPS: tuple[Step, ...] = (
@@ -32,6 +32,13 @@ repository_is_there = github_repositories.is_there
 archive_repository = github_repositories.archive
 transfer_repository = github_repositories.transfer
 is_repository_owner = github_repositories.is_login
+
+# And GitHub may know us as an App, whose tokens come and go.
+RepositoryAccess = github_app.Token
+github_is_app = github_app.configured
+github_installation = github_app.installation
+mint_repository_token = github_app.mint_for
+revoke_repository_token = github_app.revoke
 
 
 def step_for(provider: str, kind: str) -> Step:

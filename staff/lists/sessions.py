@@ -74,8 +74,8 @@ class SessionAdmin(ReadOnly):
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None  # noqa: ARG002
     ) -> HttpResponse:  # fmt: skip
-        """To the console's page."""
-        if not self.has_view_permission(request):
+        """To the console's page, for those who want to read it."""
+        if not self.has_view_permission(request) or request.method not in {"GET", "HEAD"}:
             raise PermissionDenied
         session = self.get_object(request, object_id)
         if session is None:

@@ -8,7 +8,6 @@ table.
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -18,7 +17,7 @@ import pytest
 
 from embedded.node import node, node_environment
 from tests.fixtures.cloud import CloudUnderTest
-from tests.fixtures.packages import SCRIPTS, packages
+from tests.fixtures.packages import workshop
 
 Exercised = Callable[[str], None]
 Node = Callable[..., list[str]]
@@ -48,12 +47,8 @@ def run_node(exercised: Exercised, tmp_path: Path) -> Node:
     """
 
     def run(script: str, seconds: float = 120, **given: object) -> list[str]:
-        shutil.copytree(SCRIPTS, tmp_path / "npm", dirs_exist_ok=True)
-        modules = tmp_path / "npm" / "node_modules"
-        if not modules.exists():
-            modules.symlink_to(packages() / "node_modules")
         ended = subprocess.run(
-            [str(node()), script], cwd=tmp_path / "npm", env={**node_environment(), "GIVEN": json.dumps(given)},
+            [str(node()), script], cwd=workshop(tmp_path), env={**node_environment(), "GIVEN": json.dumps(given)},
             capture_output=True, text=True, timeout=seconds, check=False,
         )  # fmt: skip
         steps = [json.loads(line) for line in ended.stdout.splitlines() if line.startswith("{")]

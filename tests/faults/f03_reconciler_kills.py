@@ -23,6 +23,7 @@ IN_FLIGHT = 20
 _KILLS_PER_SESSION = 1 / 10
 _LONG = 400  # sessions
 _IN_HAND = "select count(*) from procrastinate_jobs where status = 'doing' and task_name ~ 'converge|teardown|sweep'"
+_LOOK_EVERY = 0.1  # seconds: in a short storm a job is seldom in hand
 _SWEEP_EVERY = 5.0
 # Has every job run now that sweeps vendors' inventories, whatever it is called.
 _SWEEP = """
@@ -61,13 +62,15 @@ async def _aim(house: House, pace: float) -> None:
 async def _shoot(house: House, pace: float) -> None:
     """Kill a worker whenever one has such a job in hand, after a moment that lets the job get somewhere."""
     while True:
-        await asyncio.sleep(random.uniform(0.3, 2.0) * pace)
+        await asyncio.sleep(_LOOK_EVERY)
         try:
             ((in_hand,),) = await asyncio.to_thread(house.rows, _IN_HAND)
         except psycopg.OperationalError:
             continue
         if in_hand:
+            await asyncio.sleep(random.uniform(0.0, 0.4))
             random.choice(house.of("worker")).kill()
+            await asyncio.sleep(random.uniform(0.3, 2.0) * pace)
 
 
 async def _sweep(house: House) -> None:

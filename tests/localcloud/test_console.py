@@ -149,7 +149,7 @@ def test_a_database_is_read_with_its_own_role_and_not_changed(well: CloudUnderTe
 
 def test_faults_are_ordered_and_cleared_by_form(well: CloudUnderTest, sam: httpx.Client) -> None:
     own = {"Origin": f"http://localhost:{well.port}"}
-    wished = {"add": "1", "vendor": "neon", "operation": "*", "fault": "latency", "probability": "0.5", "seconds": "2"}
+    wished = {"add": "1", "what": "neon *", "fault": "latency", "probability": "0.5", "seconds": "2"}
     page = sam.post("/faults", data=wished, headers=own)
     assert page.status_code == 200
     assert well.operator("GET", "faults") == [
@@ -157,9 +157,23 @@ def test_faults_are_ordered_and_cleared_by_form(well: CloudUnderTest, sam: httpx
     ]
     for headers in ({}, {"Origin": "http://5173-iabc.localhost:8001"}, {"Origin": f"http://127.0.0.1:{well.port}"}):
         assert sam.post("/faults", data={"clear": "1"}, headers=headers).status_code == 403
-    assert sam.post("/faults", data=wished | {"probability": "lots"}, headers=own).status_code == 400
+    refused = sam.post("/faults", data=wished | {"probability": "lots", "seconds": "7.5"}, headers=own)
+    assert refused.status_code == 400
+    assert "probability must be a number" in refused.text
+    for kept in (
+        'value="lots"',
+        'value="7.5"',
+        '<option value="neon *" selected>',
+        '<option value="latency" selected>',
+    ):
+        assert kept in refused.text
     assert len(well.operator("GET", "faults")) == 1
-    sam.post("/faults", data={"remove": "0"}, headers=own)
+    sam.post("/faults", data=wished | {"what": "resend create_api_key", "fault": "status:429"}, headers=own)
+    first = json.dumps(well.operator("GET", "faults")[0])
+    for _ in range(2):  # pressed twice, the second takes no other
+        sam.post("/faults", data={"remove": first}, headers=own)
+        assert [rule["vendor"] for rule in well.operator("GET", "faults")] == ["resend"]
+    sam.post("/faults", data={"clear": "1"}, headers=own)
     assert well.operator("GET", "faults") == []
 
 
@@ -184,6 +198,33 @@ def test_a_strangers_mail_cannot_act_in_a_browser(
         page.wait_for_timeout(200)
         assert page.title() != "pwned"
         assert all(frame.title() != "pwned" for frame in page.frames)
+
+
+@pytest.mark.browser
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+@pytest.mark.parametrize("width", [1280, 390])
+def test_a_fault_is_ordered_and_removed_by_keyboard(well: CloudUnderTest, page: Page, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 844})
+    page.goto(f"http://localhost:{well.port}/_cloud/faults")
+    page.get_by_label("Operation").focus()
+    page.keyboard.type("Resend, create_api")
+    page.keyboard.press("Tab")
+    page.keyboard.type("reset_a")
+    for _ in range(3):
+        page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    remove = page.get_by_role("button", name="Remove reset_after, Resend, create_api_key")
+    remove.wait_for()
+    assert well.operator("GET", "faults") == [
+        {"vendor": "resend", "operation": "create_api_key", "fault": "reset_after", "probability": 1.0}
+    ]
+    box = remove.bounding_box()
+    assert box is not None
+    assert box["x"] + box["width"] <= width  # in sight without scrolling sideways
+    remove.focus()
+    page.keyboard.press("Enter")
+    page.get_by_text("Everything behaves.").wait_for()
+    assert well.operator("GET", "faults") == []
 
 
 @pytest.mark.browser

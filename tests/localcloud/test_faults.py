@@ -67,7 +67,7 @@ def test_each_vendor_has_its_own_error_body(well: CloudUnderTest, vendor: str, p
 
 
 def test_what_is_late_is_done_though_nobody_waits_for_it(well: CloudUnderTest, resend: httpx.Client, name: str) -> None:
-    order(well, "late", seconds=0.6)
+    order(well, "late", seconds=1.5)
     with pytest.raises(httpx.ReadTimeout):
         resend.post("/audiences", json={"name": name}, timeout=0.2)
     assert made(well, name) == 0
@@ -152,6 +152,10 @@ def test_probability_picks_some_and_clearing_ends_it(well: CloudUnderTest, resen
         {},
         [1],
         [{"fault": "explode"}],
+        [{"fault": "latency", "vendor": "nobody"}],
+        [{"fault": "latency", "vendor": "resend", "operation": "creat_audience"}],
+        [{"fault": "latency", "vendor": "neon", "operation": "create_audience"}],
+        [{"fault": "latency", "operation": "create_anything"}],
         [{"fault": "status:999"}],
         [{"fault": "latency", "probability": 2}],
         [{"fault": "latency", "seconds": -1}],

@@ -1,59 +1,19 @@
-"""GitHub: repositories over REST with the vendor's own client, and its refusals word for word."""
+"""GitHub over the wire: repositories over REST, and its refusals word for word."""
 
 from __future__ import annotations
 
-import subprocess
 import time
 import uuid
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import httpx
 import pytest
-from github import Auth, Github, GithubIntegration
-from github.GithubException import GithubException, UnknownObjectException
 
 from tests.fixtures.cloud import CloudUnderTest
 
 
 def name() -> str:
     return f"mk0r-{uuid.uuid4().hex[:12]}"
-
-
-@pytest.fixture
-def api(well: CloudUnderTest) -> Iterator[Github]:
-    with Github(
-        auth=Auth.Token(well.keys["github"]), base_url=f"{well.base_url}/github", retry=None,
-        seconds_between_requests=0, seconds_between_writes=0,
-    ) as vendor:  # fmt: skip
-        yield vendor
-
-
-def test_the_vendors_client_makes_finds_and_deletes_a_repository(well: CloudUnderTest, api: Github) -> None:
-    user, called = api.get_user(), name()
-    made = user.create_repo(called, private=True, auto_init=False)
-    assert made.private
-    assert made.owner.login == well.info["github_owner"]
-    found = api.get_repo(f"{user.login}/{called}")
-    assert found.id == made.id
-    assert found.clone_url == f"{well.base_url}/github/git/{user.login}/{called}.git"
-    assert called in [each.name for each in user.get_repos()]
-    made.delete()
-    with pytest.raises(UnknownObjectException):
-        api.get_repo(f"{user.login}/{called}")
-    rows = well.ledger(vendor="github", kind="repository", name=called)
-    assert len(rows) == 1
-    assert rows[0]["deleted_at"]
-
-
-def test_an_organization_owns_repositories_too(well: CloudUnderTest, api: Github) -> None:
-    organization = api.get_organization(f"{well.info['github_owner']}-org")
-    made = organization.create_repo(name(), private=True, auto_init=True)
-    assert [branch.name for branch in made.get_branches()] == ["main"]
-    assert made.get_contents("README.md").decoded_content == f"# {made.name}\n".encode()  # type: ignore[union-attr]
-    made.delete()
-    with pytest.raises(UnknownObjectException):
-        api.get_organization("nobody")
 
 
 def test_a_taken_name_is_422_in_githubs_words(github: httpx.Client) -> None:
@@ -94,41 +54,23 @@ def test_actions_are_switched_off(github: httpx.Client) -> None:
     assert github.put(f"{url}/actions/permissions", json={}).status_code == 422
 
 
-def _pushed(well: CloudUnderTest, made: dict[str, str], work: Path) -> subprocess.CompletedProcess[str]:
-    """Commit a file in `work` and push it to a repository."""
-    url = made["clone_url"].replace("http://", f"http://x:{well.keys['github']}@")
-    script = (
-        "git init -q -b main . && echo $RANDOM > a && git add a && git -c user.name=a -c user.email=a@a commit -qm one"
-        f" && git push -q {url} main"
-    )
-    return subprocess.run(["bash", "-c", script], cwd=work, capture_output=True, text=True, check=False)
-
-
-def test_what_is_archived_can_be_read_but_not_changed_until_it_is_unarchived(
-    well: CloudUnderTest, github: httpx.Client, tmp_path: Path
-) -> None:
-    made = github.post("/user/repos", json={"name": name(), "private": True}).json()
-    assert made["size"] == 0
-    assert _pushed(well, made, tmp_path).returncode == 0
+def test_what_is_archived_can_be_read_but_not_changed_until_it_is_unarchived(github: httpx.Client) -> None:
+    made = github.post("/user/repos", json={"name": name(), "private": True, "auto_init": True}).json()
     archived = github.patch(made["url"], json={"archived": True})
-    assert archived.status_code == 200
-    assert archived.json()["archived"] is True
-    assert archived.json()["size"] >= 1
-    refused = github.patch(made["url"], json={"description": "x"})
-    assert (refused.status_code, refused.json()["message"]) == (403, "Repository was archived so is read-only.")
-    pushed = _pushed(well, made, tmp_path)
-    assert pushed.returncode != 0
+    assert (archived.status_code, archived.json()["archived"]) == (200, True)
+    for change in ({"description": "x"}, {"name": name()}):
+        refused = github.patch(made["url"], json=change)
+        assert (refused.status_code, refused.json()["message"]) == (403, "Repository was archived so is read-only.")
     assert github.get(f"{made['url']}/commits").status_code == 200
     assert github.patch(made["url"], json={"archived": False}).json()["archived"] is False
     assert github.delete(made["url"]).status_code == 204
 
 
 def test_a_transfer_is_taken_with_202_and_its_old_address_leads_to_the_new_one(
-    well: CloudUnderTest, github: httpx.Client, tmp_path: Path
+    well: CloudUnderTest, github: httpx.Client
 ) -> None:
     owner = well.info["github_owner"]
-    made = github.post("/user/repos", json={"name": name(), "private": True}).json()
-    assert _pushed(well, made, tmp_path).returncode == 0
+    made = github.post("/user/repos", json={"name": name(), "private": True, "auto_init": True}).json()
     answer = github.post(f"{made['url']}/transfer", json={"new_owner": f"{owner}-org"})
     assert answer.status_code == 202
     assert answer.json()["owner"]["login"] == owner  # as GitHub: still the old one
@@ -136,17 +78,40 @@ def test_a_transfer_is_taken_with_202_and_its_old_address_leads_to_the_new_one(
     there = github.get(github.get(made["url"]).headers["location"])
     assert there.json()["full_name"] == f"{owner}-org/{made['name']}"
     assert github.delete(made["url"]).status_code == 307  # not followed, it deletes nothing
-    assert github.get(f"{there.json()['url']}/commits").json()[0]["commit"]["message"] == "one"
-    cloned = subprocess.run(
-        ["git", "clone", "-q", made["clone_url"].replace("http://", f"http://x:{well.keys['github']}@"), "again"],
-        cwd=tmp_path, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert cloned.returncode == 0, cloned.stderr
+    assert github.get(f"{there.json()['url']}/commits").json()[0]["commit"]["message"] == "Initial commit"
     for wrong in ({}, {"new_owner": ""}, {"new_owner": "nobody-here"}, {"new_owner": f"{owner}-org"}):
         assert github.post(f"{there.json()['url']}/transfer", json=wrong).status_code == 422
     again = github.post("/user/repos", json={"name": made["name"]})
     assert again.status_code == 201  # the address is free again
     assert github.get(made["url"]).json()["id"] == again.json()["id"]
+
+
+def test_a_new_name_leaves_the_old_address_leading_to_it_with_all_that_is_below(github: httpx.Client) -> None:
+    made = github.post("/user/repos", json={"name": name(), "private": True, "auto_init": True}).json()
+    called = name()
+    renamed = github.patch(made["url"], json={"name": called, "description": "x"})
+    assert (renamed.status_code, renamed.json()["name"], renamed.json()["id"]) == (200, called, made["id"])
+    for below in ("", "/branches", "/commits?per_page=1", "/contents/README.md", "/actions/permissions"):
+        answer = github.get(f"{made['url']}{below}")
+        assert answer.status_code == 301
+        assert answer.headers["location"] == github.base_url.join(f"repositories/{made['id']}{below}")
+        assert github.get(answer.headers["location"]).json() == github.get(f"{renamed.json()['url']}{below}").json()
+    moved = github.patch(made["url"], json={"description": "y"})
+    assert moved.status_code == 307
+    assert github.patch(moved.headers["location"], json={"description": "y"}).json()["description"] == "y"
+    back = github.patch(renamed.json()["url"], json={"name": made["name"].upper()})
+    assert back.json()["name"] == made["name"].upper()
+    assert github.get(made["url"]).json()["id"] == made["id"]  # capitals are the same name
+
+
+def test_a_new_name_that_is_taken_or_unusable_is_refused_and_changes_nothing(github: httpx.Client) -> None:
+    one, other = (github.post("/user/repos", json={"name": name(), "private": True}).json() for _ in range(2))
+    for wrong, code in ((other["name"].upper(), "custom"), ("..", "custom"), (3, "invalid"), ("", "missing_field")):
+        refused = github.patch(one["url"], json={"name": wrong, "description": "x"})
+        assert refused.status_code == 422
+        assert refused.json()["message"] == "Validation Failed"
+        assert refused.json()["errors"][0]["code"] == code
+    assert github.get(one["url"]).json()["description"] is None
 
 
 def test_a_strangers_account_has_to_accept_what_it_is_given(well: CloudUnderTest, github: httpx.Client) -> None:
@@ -181,6 +146,65 @@ def test_a_list_is_paged_by_links(well: CloudUnderTest, github: httpx.Client) ->
     assert seen == sorted(seen, reverse=True)
 
 
+def test_past_the_last_page_there_is_nothing_but_the_way_back(well: CloudUnderTest, github: httpx.Client) -> None:
+    made = github.post("/user/repos", json={"name": name(), "auto_init": True}).json()
+    for listed in (f"{well.base_url}/github/user/repos", f"{made['url']}/commits", f"{made['url']}/branches"):
+        page = github.get(f"{listed}?per_page=1&page=1000000")
+        assert (page.status_code, page.json()) == (200, [])
+        assert set(page.links) == {"prev", "first", "last"}
+        assert page.links["prev"]["url"] == page.links["last"]["url"]
+        assert github.get(page.links["prev"]["url"]).json() != []
+
+
+def test_unknown_ids_are_404_in_githubs_words(github: httpx.Client) -> None:
+    for path in ("/repositories/1", "/repositories/none", "/repositories/1/commits", "/users/nobody", "/orgs/nobody",
+                 "/repos/mk0r-local/none/branches", "/repos/nobody/none"):  # fmt: skip
+        assert github.get(path).status_code == 404, path
+    answer = github.get("/repositories/1")
+    assert answer.json() == {
+        "message": "Not Found",
+        "documentation_url": "https://docs.github.com/rest",
+        "status": "404",
+    }
+    made = github.post("/user/repos", json={"name": name(), "auto_init": True}).json()
+    gone = github.get(f"{made['url']}/branches/none")
+    assert (gone.status_code, gone.json()["message"]) == (404, "Branch not found")
+    assert github.get(f"{made['url']}/commits/{'0' * 40}").status_code == 422
+    assert github.get(f"{made['url']}/contents/none").status_code == 404
+
+
+def test_every_answer_tells_how_the_callers_hour_stands(well: CloudUnderTest, github: httpx.Client) -> None:
+    def told(answer: httpx.Response) -> tuple[int, int, int]:
+        names = ("limit", "used", "remaining")
+        limit, used, remaining = (int(answer.headers[f"x-ratelimit-{each}"]) for each in names)
+        assert answer.headers["x-ratelimit-resource"] == "core"
+        assert 0 < int(answer.headers["x-ratelimit-reset"]) - time.time() <= 3601
+        return limit, used, remaining
+
+    limit, used, remaining = told(github.get("/user"))
+    assert (limit, used + remaining) == (5000, 5000)
+    answers = [github.get("/repos/mk0r-local/none"), github.get("/nowhere"), github.post("/user/repos", content=b"{")]
+    assert [answer.status_code for answer in answers] == [404, 501, 400]
+    assert [told(answer)[1] for answer in answers] == [used + 1, used + 2, used + 3]
+    for _ in range(2):  # to ask costs nothing
+        rate = github.get("/rate_limit")
+        assert rate.json()["rate"] == rate.json()["resources"]["core"]
+        assert rate.json()["rate"]["used"] == used + 3 == told(rate)[1]
+    wrong = httpx.get(f"{well.base_url}/github/user", headers={"Authorization": "Bearer ghp_wrong"})
+    assert (wrong.status_code, told(wrong)[0]) == (401, 60)
+    well.set_faults([{"vendor": "github", "operation": "get_user", "fault": "status:403", "retry_after": "60"}])
+    throttled = github.get("/user")
+    assert (throttled.status_code, throttled.headers["retry-after"]) == (403, "60")
+    assert told(throttled)[1] == used + 4
+
+
+def test_git_has_no_rate_limit_headers(well: CloudUnderTest, github: httpx.Client) -> None:
+    made = github.post("/user/repos", json={"name": name(), "private": True}).json()
+    answer = github.get(f"{made['clone_url']}/info/refs?service=git-upload-pack")
+    assert answer.status_code == 200
+    assert "x-ratelimit-limit" not in answer.headers
+
+
 def test_keys_are_taken_as_bearer_token_or_basic_and_refused_otherwise(well: CloudUnderTest) -> None:
     url, key = f"{well.base_url}/github/user", well.keys["github"]
     for scheme in ("Bearer", "token"):
@@ -212,40 +236,3 @@ def test_a_bad_body_is_refused(github: httpx.Client) -> None:
     assert github.post("/user/repos", content=b"[]").status_code == 400
     assert github.post("/orgs/nobody/repos", json={"name": "x"}).status_code == 404
     assert github.delete("/repos/mk0r-local/never-was").status_code == 404
-
-
-def test_an_app_mints_a_token_for_one_repository(well: CloudUnderTest, github: httpx.Client) -> None:
-    one, other = (github.post("/user/repos", json={"name": name(), "private": True}).json() for _ in range(2))
-    app = well.info["github_app"]
-    with GithubIntegration(
-        auth=Auth.AppAuth(app["id"], app["private_key"]), base_url=f"{well.base_url}/github", retry=None
-    ) as vendor:
-        full = vendor.get_access_token(int(app["installation_id"]), permissions={"contents": "write"})
-        assert full.token.startswith("ghs_")
-    jwt = Auth.AppAuth(app["id"], app["private_key"]).token
-    minted = httpx.post(
-        f"{well.base_url}/github/app/installations/{app['installation_id']}/access_tokens",
-        json={"repositories": [one["name"]], "permissions": {"contents": "write"}},
-        headers={"Authorization": f"Bearer {jwt}"},
-    )
-    assert minted.status_code == 201
-    assert minted.json()["repository_selection"] == "selected"
-    headers = {"Authorization": f"Bearer {minted.json()['token']}"}
-    assert httpx.get(one["url"], headers=headers).status_code == 200
-    assert httpx.get(other["url"], headers=headers).status_code == 404
-    assert httpx.delete(one["url"], headers=headers).status_code == 403
-    with pytest.raises(GithubException):
-        _forged(well, app)
-
-
-def _forged(well: CloudUnderTest, app: dict[str, str]) -> None:
-    from cryptography.hazmat.primitives import serialization
-    from cryptography.hazmat.primitives.asymmetric import rsa
-
-    pem = rsa.generate_private_key(65537, 2048).private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    with GithubIntegration(
-        auth=Auth.AppAuth(app["id"], pem.decode()), base_url=f"{well.base_url}/github", retry=None
-    ) as vendor:
-        vendor.get_access_token(int(app["installation_id"]))

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
-from django.core.management import call_command
 
 from embedded.ports import free_port
+from mk0r.doctor.installation import sandboxes
+from mk0r.doctor.report import State
 from mk0r.vendors import isolation_refusal, isolation_words
 from tests.fixtures.cloud import ROOT, CloudUnderTest
 
@@ -59,9 +58,7 @@ def plain_cloud(tmp_path: Path) -> Iterator[CloudUnderTest]:
     made.stop()
 
 
-def test_localcloud_says_its_mode_and_doctor_repeats_it(
-    plain_cloud: CloudUnderTest, settings: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_localcloud_says_its_mode_and_doctor_repeats_it(plain_cloud: CloudUnderTest, settings: Any) -> None:
     deadline = time.monotonic() + 20
     while "isolation" not in (announced := json.loads((plain_cloud.var / "cloud.json").read_text())):
         assert time.monotonic() < deadline
@@ -70,29 +67,20 @@ def test_localcloud_says_its_mode_and_doctor_repeats_it(
     assert announced["keys"] == plain_cloud.keys
     settings.MK0R_VAR, settings.E2B_API_URL = plain_cloud.var, f"{plain_cloud.base_url}/e2b"
     settings.ANTHROPIC_BASE_URL, settings.ANTHROPIC_API_KEY = f"{plain_cloud.base_url}/anthropic", "sk-ant-x"
-    assert _doctor(monkeypatch) == (True, "plain processes, not isolated", "")
+    assert _doctor() == (True, "plain processes, not isolated", "")
     settings.ANTHROPIC_BASE_URL = "https://models.invalid"
-    ok, _, following = _doctor(monkeypatch)
+    ok, _, following = _doctor()
     assert not ok
     assert following.startswith("ANTHROPIC_API_KEY is set, but nothing isolates sandboxes")
     settings.MK0R_ALLOW_UNISOLATED = True
-    assert _doctor(monkeypatch)[0]
+    assert _doctor()[0]
 
 
-def _doctor(monkeypatch: pytest.MonkeyPatch) -> tuple[bool, str, str]:
+def _doctor() -> tuple[bool, str, str]:
     """What doctor says of the sandboxes: well or not, how, and the next step."""
-    from mk0r.management.commands import doctor
-
-    async def nothing() -> list[Any]:
-        return []
-
-    monkeypatch.setattr(doctor, "_vendors", nothing)
-    monkeypatch.setattr(doctor, "_database", lambda: doctor.Finding("database", "", ok=True, said=""))
-    said = StringIO()
-    with contextlib.suppress(SystemExit):
-        call_command("doctor", "--json", stdout=said)
-    found = {one["part"]: one for one in json.loads(said.getvalue())["findings"]}["sandboxes"]
-    return found["ok"], found["said"], found["next"]
+    (part,) = sandboxes()
+    (check,) = part.checks
+    return check.state is State.WELL, check.said, check.next
 
 
 def test_the_start_refuses_and_names_what_is_missing(tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ PROFILE = settings(
 )
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(0 if _ASKED else 300)
 @pytest.mark.usefixtures("without_sandbox", "transactional_db")
 def test_every_life_of_a_resource_ends_well(vendor_settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from channels.db import database_sync_to_async
 from django.contrib.auth.models import Group, User
 from django.test import Client
+from playwright.sync_api import Browser
 
 from provisioning import http
 from provisioning import services as provisioning
@@ -20,23 +22,39 @@ from staff import groups, undertakings
 from staff.actors import Actor
 from staff.models import Undertaking
 from tests.fixtures.cloud import CloudUnderTest
+from tests.staff.browsing import chromium_at, web
 
 PASSWORD = "correct horse battery staple"
 
 
 @pytest.fixture
 def member(transactional_db: None) -> Callable[[str], User]:
-    """A member of staff: of the group of that name, or a superuser. The account's name is the group's."""
+    """Makes a member of staff: of the group of that name, or a superuser."""
     groups.ensure()
+    return account
 
-    def make(group: str) -> User:
-        if group == "superuser":
-            return User.objects.create_superuser(group, password=PASSWORD)
-        user = User.objects.create_user(group, password=PASSWORD, is_staff=True)
-        user.groups.add(Group.objects.get(name=group))
-        return user
 
-    return make
+def account(group: str) -> User:
+    """A new account in that group, which exists, or a superuser's. Its name is the group's."""
+    if group == "superuser":
+        return User.objects.create_superuser(group, password=PASSWORD)
+    user = User.objects.create_user(group, password=PASSWORD, is_staff=True)
+    user.groups.add(Group.objects.get(name=group))
+    return user
+
+
+@pytest.fixture
+def site(transactional_db: None, tmp_path: Path) -> Iterator[str]:
+    """Address of a web process on the test's database, with vendors that nobody asks."""
+    with web(tmp_path) as address:
+        yield address
+
+
+@pytest.fixture
+def chrome(chromium: str) -> Iterator[Browser]:
+    """A Chromium of the test's own."""
+    with chromium_at(chromium) as browser:
+        yield browser
 
 
 @pytest.fixture

@@ -4,35 +4,21 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Group, User
-from django.db import connection
-from django.test import Client
+from django.contrib.auth.models import User
 from django.utils import timezone
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from provisioning.models import Ghost, Resource, Stray, SweepRun, Vendor
 from provisioning.sweep_report import Report
 from sessions_app.models import Session
 from sessions_app.slugs import slug_for
-from staff import groups
 from staff.models import Errand, Undertaking
-from tests.staff.test_look import SHOWN, _open, _serious, site  # noqa: F401 (a fixture)
+from tests.staff.browsing import Seat, key_of
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.browser, pytest.mark.timeout(600)]
-
-
-def signed_in() -> str:
-    """The key of a browser in which an admin is signed in."""
-    groups.ensure()
-    sam = User.objects.create_user("sam", password="correct horse battery", is_staff=True)
-    sam.groups.add(Group.objects.get(name="admin"))
-    client = Client()
-    client.force_login(sam)
-    return client.cookies["sessionid"].value
 
 
 def sessions(count: int) -> list[Session]:
@@ -85,8 +71,10 @@ def trouble(chosen: list[Session]) -> None:
     Vendor.objects.create(provider="github", refusals=3, probe_at=now)
 
 
-def test_the_pages_of_orders_orphans_and_vendors_at_a_desk_and_on_a_phone(site: str, chromium: str) -> None:  # noqa: F811
-    key, chosen = signed_in(), sessions(12)
+def test_the_pages_of_orders_orphans_and_vendors_at_a_desk_and_on_a_phone(
+    site: str, chrome: Browser, member: Callable[[str], User]
+) -> None:
+    key, chosen = key_of(member("admin")), sessions(12)
     trouble(chosen)
     made = undertaking("done", "failed", "nothing", "working", "waiting")
     made.errands.filter(state="done").update(words="all gone, proved", link="/s/abcdefgh1234/receipt")
@@ -98,41 +86,18 @@ def test_the_pages_of_orders_orphans_and_vendors_at_a_desk_and_on_a_phone(site: 
         "vendors": "/admin/vendors/",
         "undertaking": f"/admin/undertakings/{made.pk}/",
     }
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium)
-        found: list[str] = []
-        for size, scheme in (("desk", "light"), ("phone", "dark"), ("desk", "dark"), ("phone", "light")):
-            page, said = _open(browser, site, key, size, scheme)
-            for name, address in {**pages, "order": "", "switch": ""}.items():
-                if address:
-                    page.goto(address)
-                elif name == "order":
-                    choose(page, chosen)
-                else:
-                    page.goto("/admin/vendors/")
-                    page.get_by_role("button", name="Stop Resend").click()
-                    page.wait_for_url("**/pause_vendor/")
-                if SHOWN:
-                    page.screenshot(path=f"{SHOWN}/{name}-{size}-{scheme}.png", full_page=True)
-                sideways = int(page.evaluate("document.documentElement.scrollWidth - innerWidth"))
-                found += [f"{name} {size} {scheme}: {sideways} px sideways"] * (sideways > 0)
-                found += [f"{name} {size} {scheme}: {text}" for text in [*_serious(page), *said]]
-                said.clear()
-        browser.close()
+    found: list[str] = []
+    for size, scheme in (("desk", "light"), ("phone", "dark"), ("desk", "dark"), ("phone", "light")):
+        seat = Seat(chrome, site, key, size=size, scheme=scheme)
+        for name, address in pages.items():
+            seat.go(address)
+            found += seat.faults(name)
+        choose(seat.page, chosen)
+        found += seat.faults("order")
+        seat.go("/admin/vendors/").get_by_role("button", name="Stop Resend").click()
+        seat.page.wait_for_url("**/pause_vendor/")
+        found += seat.faults("switch")
     assert not found, "\n".join(found)
-
-
-def aside(do: Callable[[], Any]) -> Any:
-    """Do what needs the database in a thread of its own: this one belongs to the browser."""
-
-    def done() -> Any:
-        try:
-            return do()
-        finally:
-            connection.close()
-
-    with ThreadPoolExecutor(1) as pool:
-        return pool.submit(done).result()
 
 
 def choose(page: Page, chosen: list[Session]) -> None:
@@ -144,32 +109,31 @@ def choose(page: Page, chosen: list[Session]) -> None:
     page.get_by_role("heading", name=f"End and destroy: {len(chosen)} sessions").wait_for()
 
 
-def test_an_order_is_confirmed_by_keyboard_and_followed_to_its_end(site: str, chromium: str) -> None:  # noqa: F811
-    key, chosen = signed_in(), sessions(11)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium)
-        page, said = _open(browser, site, key, "phone", "light")
-        choose(page, chosen)
-        expect(page.get_by_label("Reason")).to_be_focused()
-        page.keyboard.type("spam")
-        page.keyboard.press("Tab")
-        page.keyboard.type("11")
-        page.keyboard.press("Enter")
-        page.wait_for_url("**/undertakings/**")
-        label = aside(lambda: Errand.objects.get(number=1, undertaking__reason="spam").label)
-        assert aside(Errand.objects.count) == 11
-        row, link = page.locator('tr[data-number="1"]'), f"/s/{label}/receipt"
-        expect(row).to_contain_text("waiting")
-        told = {"state": "done", "words": "all gone, proved", "link": link}
-        aside(lambda: Errand.objects.filter(number__lte=5).update(**told))
-        aside(lambda: Errand.objects.filter(number=6).update(state="failed", words="the vendor did not do it"))
-        expect(row).to_contain_text("all gone, proved")
-        expect(row.get_by_role("link", name="receipt")).to_have_attribute("href", link)
-        expect(page.locator("#said")).to_have_text("6 of 11 ended, 1 failed.")
-        assert page.locator("progress").evaluate("(one) => one.value") == 6
-        aside(lambda: Errand.objects.filter(number__gt=6).update(state="nothing", words="had ended before"))
-        aside(lambda: Undertaking.objects.update(finished_at=timezone.now()))
-        expect(page.locator("#said")).to_have_text("Finished: 5 done, 5 had nothing to do, 1 failed.")
-        expect(page.get_by_role("heading", name="Finished")).to_be_visible()
-        assert said == []
-        browser.close()
+def test_an_order_is_confirmed_by_keyboard_and_followed_to_its_end(
+    site: str, chrome: Browser, member: Callable[[str], User]
+) -> None:
+    chosen = sessions(11)
+    seat = Seat(chrome, site, key_of(member("admin")), size="phone")
+    page = seat.page
+    choose(page, chosen)
+    expect(page.get_by_label("Reason")).to_be_focused()
+    page.keyboard.type("spam")
+    page.keyboard.press("Tab")
+    page.keyboard.type("11")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/undertakings/**")
+    label = Errand.objects.get(number=1, undertaking__reason="spam").label
+    assert Errand.objects.count() == 11
+    row, link = page.locator('tr[data-number="1"]'), f"/s/{label}/receipt"
+    expect(row).to_contain_text("waiting")
+    Errand.objects.filter(number__lte=5).update(state="done", words="all gone, proved", link=link)
+    Errand.objects.filter(number=6).update(state="failed", words="the vendor did not do it")
+    expect(row).to_contain_text("all gone, proved")
+    expect(row.get_by_role("link", name="receipt")).to_have_attribute("href", link)
+    expect(page.locator("#said")).to_have_text("6 of 11 ended, 1 failed.")
+    assert page.locator("progress").evaluate("(one) => one.value") == 6
+    Errand.objects.filter(number__gt=6).update(state="nothing", words="had ended before")
+    Undertaking.objects.update(finished_at=timezone.now())
+    expect(page.locator("#said")).to_have_text("Finished: 5 done, 5 had nothing to do, 1 failed.")
+    expect(page.get_by_role("heading", name="Finished")).to_be_visible()
+    assert seat.said == []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -17,7 +16,7 @@ from django.db import connection
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
-from playwright.sync_api import Browser, expect, sync_playwright
+from playwright.sync_api import Browser, expect
 
 from provisioning.models import Credential, Resource
 from provisioning.secrets import Secret
@@ -215,29 +214,12 @@ def _rows() -> list[tuple[str, str]]:
     return found
 
 
-# In a real browser
-
-
-@pytest.fixture
-def chrome(chromium: str) -> Iterator[Browser]:
-    """Chromium; its driver has a loop of its own in this thread, which Django's checks take for ours."""
-    kept = os.environ.get("DJANGO_ALLOW_ASYNC_UNSAFE")
-    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
-        yield browser
-        browser.close()
-    if kept is None:
-        del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
-
-
 @pytest.mark.browser
 def test_a_browser_shows_the_value_for_its_time_and_keeps_nothing_of_it(
     held: Credential, chrome: Browser, live_server: Any, member: Callable[[str], User]
 ) -> None:
     member("admin")
     page = chrome.new_context(base_url=live_server.url, viewport={"width": 390, "height": 800}).new_page()
-    page.set_default_timeout(60_000)
     page.goto(address(held))
     page.fill("[name=username]", "admin")
     page.fill("[name=password]", PASSWORD)
@@ -247,11 +229,11 @@ def test_a_browser_shows_the_value_for_its_time_and_keeps_nothing_of_it(
     page.fill("[name=reason]", "the visitor lost it")
     page.fill("#reveal [name=password]", "wrong")
     page.click("#reveal button")
-    expect(page.locator("#reveal-said")).to_have_text("This is not your password.", timeout=60_000)
+    expect(page.locator("#reveal-said")).to_have_text("This is not your password.")
     page.fill("#reveal [name=password]", PASSWORD)
     page.keyboard.press("Enter")
     shown = page.locator("#reveal-value")
-    expect(shown).to_have_text(VALUE, timeout=60_000)
+    expect(shown).to_have_text(VALUE)
     expect(shown).to_be_focused()
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     page.clock.fast_forward(29_000)
@@ -261,7 +243,7 @@ def test_a_browser_shows_the_value_for_its_time_and_keeps_nothing_of_it(
     assert VALUE not in page.content()
     expect(page.locator("#reveal-said")).to_have_text(re.compile("forgotten"))
     page.click("#reveal button")  # again, within the fifteen minutes, without a password
-    expect(shown).to_have_text(VALUE, timeout=60_000)
+    expect(shown).to_have_text(VALUE)
     page.goto(f"{live_server.url}/admin/")
     page.go_back()
     page.wait_for_selector("#reveal")

@@ -7,7 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from mk0r.vendors import configured, refusals
+from mk0r.vendors import configured, keyless, refusals
 
 
 class Command(BaseCommand):
@@ -17,6 +17,8 @@ class Command(BaseCommand):
         """Run until SIGINT or SIGTERM; refuses settings that cannot work together."""
         if problems := refusals(configured(settings)):
             raise CommandError("\n".join(problems))
+        for sentence in keyless(settings):
+            self.stderr.write(sentence)
         from mk0r.serving import serve  # installs Twisted's reactor, so not before this command is chosen
 
         from mk0r.asgi import application  # isort: skip

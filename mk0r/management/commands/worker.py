@@ -9,7 +9,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from mk0r.vendors import configured, refusals
+from mk0r.vendors import configured, keyless, refusals
 
 
 class Command(BaseCommand):
@@ -19,6 +19,8 @@ class Command(BaseCommand):
         """Run until SIGINT or SIGTERM, jobs in hand get ten seconds; refuses settings that cannot work together."""
         if problems := refusals(configured(settings)):
             raise CommandError("\n".join(problems))
+        for sentence in keyless(settings):
+            self.stderr.write(sentence)
         asyncio.run(_work())
 
 

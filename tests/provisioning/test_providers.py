@@ -1,13 +1,13 @@
-"""What every provider promises, each against the real stand-in: the same tests for all of them."""
+"""How every provider translates: what it asks for, and what it makes of refusals, misbehaviour and hostile answers.
+
+What all of them promise of an ordinary life is `tests/contract`.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import json
-import sys
 import uuid
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -21,8 +21,9 @@ from provisioning.exceptions import NotConfigured, VendorError
 from provisioning.outcome import Outcome
 from provisioning.providers.base import Made, Order, Step
 from provisioning.providers.neon import read_uri
-from provisioning.providers.registry import STEPS, pause_sandbox
+from provisioning.providers.registry import STEPS
 from sessions_app.slugs import slug_for
+from tests.fixtures.loopback import recorder
 
 REMOTE = [step for step in STEPS if step.remote]
 KEYS = {"neon": "NEON_API_KEY", "resend": "RESEND_API_KEY", "github": "GITHUB_TOKEN", "e2b": "E2B_API_KEY"}
@@ -41,84 +42,11 @@ def order(**fields: Any) -> Order:
 
 
 @each
-async def test_what_is_made_is_found_by_its_name_and_gone_after_destroy(vendor_settings: Any, step: Step) -> None:
-    wanted = order()
-    assert await step.find(wanted) == []
-    made = await step.create(wanted)
-    await step.finish(wanted, made)
-    await step.finish(wanted, made)  # a crash may have it done twice
-    found = await step.find(wanted)
-    assert [one.external_id for one in found] == [made.external_id]
-    assert found[0].belongs_to(wanted)
-    assert await step.exists(made)
-    await step.destroy(made)
-    assert not await step.exists(made)
-    assert await step.find(wanted) == []
-    await step.destroy(made)  # I-8
-
-
-@each
-async def test_the_inventory_holds_all_that_was_made_past_the_first_page_and_no_other_names(
-    vendor_settings: Any, step: Step, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sys.modules[type(step).__module__], "_PAGE", 2)
-    many = 2 if step.provider == "e2b" else 5
-    if step.provider == "e2b":
-        monkeypatch.setattr(sys.modules[type(step).__module__], "_PAGE", 1)
-    before = datetime.now(UTC)
-    wanted = [order() for _ in range(many)]
-    theirs = order(name=f"other-{order().name}")  # has ours in it, but does not begin with it
-    made = {(await step.create(one)).external_id: one for one in wanted}
-    other = await step.create(theirs)
-    if step.provider == "e2b":
-        assert await pause_sandbox(next(iter(made)))
-    listed = {one.external_id: one for one in await step.inventory()}
-    assert {identity: listed[identity].name for identity in made} == {key: one.name for key, one in made.items()}
-    assert other.external_id not in listed
-    for identity, one in listed.items():
-        assert one.name.startswith("mk0r-")
-        if identity in made:
-            assert one.created_at is not None
-            assert before - timedelta(seconds=1) <= one.created_at <= datetime.now(UTC)
-    for identity in [*made, other.external_id]:
-        await destroy(step, Made(identity, meta=listed[identity].meta if identity in listed else other.meta))
-    assert not {one.external_id for one in await step.inventory()} & set(made)
-
-
-@each
 @pytest.mark.parametrize("fault", ["status:500", "status:429", "status:403", "garbage", "truncate", "flood"])
 async def test_an_inventory_that_cannot_be_had_whole_is_an_error(vendor_settings: Any, step: Step, fault: str) -> None:
     vendor_settings.set_faults([{"vendor": step.provider, "operation": "*", "fault": fault}])
     with pytest.raises(VendorError):
         await step.inventory()
-
-
-@pytest.mark.parametrize("step", [step for step in REMOTE if step.adoptable], ids=lambda step: step.provider)
-async def test_what_is_adopted_brings_the_same_as_what_was_made(vendor_settings: Any, step: Step) -> None:
-    wanted = order()
-    made = await step.create(wanted)
-    adopted = await step.adopt(wanted, (await step.find(wanted))[0])
-    assert adopted.external_id == made.external_id
-    assert step.env(adopted) == step.env(made)
-    assert adopted.meta == made.meta
-    await destroy(step, made)
-
-
-@each
-async def test_a_name_that_only_resembles_ours_is_not_found(vendor_settings: Any, step: Step) -> None:
-    wanted = order()
-    longer = order(slug=wanted.slug, name=wanted.name + "-2")
-    made = await step.create(longer)
-    assert await step.find(wanted) == []
-    await destroy(step, made)
-
-
-@each
-async def test_a_wrong_key_is_a_fault_of_configuration(vendor_settings: Any, settings: Any, step: Step) -> None:
-    setattr(settings, KEYS[step.provider], "wrong-key-0000000000000000")
-    with pytest.raises(VendorError) as caught:
-        await step.create(order())
-    assert caught.value.outcome is Outcome.CONFIG
 
 
 @each
@@ -245,28 +173,6 @@ async def test_where_audiences_are_gone_segments_take_their_place(settings: Any)
         assert [one.external_id for one in await step.find(wanted)] == ["seg-1"]
         await step.destroy(made)
     assert requests[-1]["path"] == "/segments/seg-1"
-
-
-@asynccontextmanager
-async def recorder(answer: Any = None) -> AsyncIterator[tuple[str, list[dict[str, Any]]]]:
-    """A vendor that notes what it is asked and answers 400, or as told."""
-    requests: list[dict[str, Any]] = []
-
-    async def handle(request: web.Request) -> web.StreamResponse:
-        body = await request.read()
-        requests.append({"path": request.path, "body": json.loads(body) if body else None})
-        return await answer(request) if answer else web.json_response({"message": "no"}, status=400)
-
-    app = web.Application()
-    app.router.add_route("*", "/{tail:.*}", handle)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    try:
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}", requests
-    finally:
-        await runner.cleanup()
 
 
 LISTS: dict[str, Any] = {
