@@ -171,11 +171,10 @@ def test_events_go_out_in_batches(
     visitor = visit().start(site, capture_pageview=False)
     visitor.call("register", {"$groups": {"app": group}})
     before = len(visitor.sent("/e/", "/i/v0/e/"))
-    for number in range(25):
-        visitor.call("capture", "lent", {"number": number})
+    visitor.page.evaluate("for (let number = 0; number < 25; number += 1) posthog.capture('lent', { number })")
     arrived(well, group, {"lent": 25})
     batches = visitor.sent("/e/", "/i/v0/e/")[before:]
-    assert 1 <= len(batches) <= 5
+    assert 1 <= len(batches) <= 3
     assert {one.method for one in batches} == {"POST"}
     assert rows(well, f"SELECT sum(properties.number) FROM events {OURS}", g=group) == [[300]]
     exercised("batching")

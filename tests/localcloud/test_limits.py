@@ -70,6 +70,21 @@ def test_each_vendor_refuses_in_its_own_words(
     assert member in second.json()
 
 
+def test_github_tells_of_the_limit_in_its_headers_and_when_it_is_asked(
+    limited: CloudUnderTest, github: httpx.Client
+) -> None:
+    order(limited, "github", 2, 30)
+    answers = [github.get("/user") for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [200, 200, 429]
+    assert [answer.headers["x-ratelimit-remaining"] for answer in answers] == ["1", "0", "0"]
+    assert answers[-1].headers["x-ratelimit-limit"] == "2"
+    wait = int(answers[-1].headers["x-ratelimit-reset"]) - time.time()
+    assert abs(wait - int(answers[-1].headers["retry-after"])) <= 2
+    assert "rate limit exceeded" in answers[-1].json()["message"]
+    asked = github.get("/rate_limit")  # which costs nothing
+    assert (asked.status_code, asked.json()["rate"]["used"]) == (200, 2)
+
+
 def test_vendors_do_not_share_a_window_and_capture_is_not_counted(
     limited: CloudUnderTest, resend: httpx.Client, posthog: httpx.Client
 ) -> None:
