@@ -49,7 +49,7 @@ test: check ## every check and every test but the long ones
 	@MK0R_CLOUD_TRAFFIC="$(TRAFFIC)/test" $(BIN)/pytest -n 2 --dist loadfile --ignore tests/faults --ignore tests/conformance -m "not long and not live"
 
 .PHONY: test-long
-test-long: .venv/dev.stamp ## tests that wait for minutes: storms at vendors, restarts, two hundred teardowns
+test-long: .venv/dev.stamp ## tests that take minutes: storms at vendors, restarts, every page at every width, every group of staff
 	@$(BIN)/pytest -n 2 --dist loadfile --ignore tests/faults --ignore tests/conformance -m "long and not live"
 
 .PHONY: live

@@ -101,6 +101,11 @@ class Store:
         """All living objects of a kind, oldest first; with *deleted* the dead ones as well."""
         return list(self._objects("1", (vendor, kind), deleted=deleted))
 
+    def having(self, vendor: str, kind: str, member: str, value: str) -> list[Object]:
+        """All living objects of a kind whose data has *value* under *member*, oldest first."""
+        where = "json_extract(data, '$.' || ?) = ?"
+        return list(self._objects(where, (vendor, kind, member, value)))
+
     def update(self, vendor: str, kind: str, id: str, **changes: Any) -> Object:  # noqa: A002
         """Merge *changes* into the object's data. Raises `KeyError` when it does not live."""
         with self.transaction():

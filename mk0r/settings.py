@@ -105,6 +105,7 @@ def _number(name: str) -> str:
 
 # --- vendors: addresses and keys ------------------------------------------------------------------------------------
 NEON_API_URL = env.str("NEON_API_URL", default="https://console.neon.tech/api/v2").rstrip("/")
+NEON_CONSOLE_URL = env.str("NEON_CONSOLE_URL", default="https://console.neon.tech/app/projects").rstrip("/")
 NEON_API_KEY = env.str("NEON_API_KEY", default="")
 NEON_ORG_ID = env.str("NEON_ORG_ID", default="")
 NEON_REGION = env.str("NEON_REGION", default="aws-us-east-2")

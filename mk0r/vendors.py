@@ -7,7 +7,7 @@ PUBLIC_URL, and no vendor whose address only this machine knows may stand in a `
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -22,6 +22,7 @@ class Vendor:
     addresses: Mapping[str, str]  # setting -> path below localcloud's base URL
     in_env: bool  # whether the sandbox itself speaks to it, by an address in `/app/.env`
     other_key: str = ""  # a setting that makes it real as well, in place of `key`
+    pages: Mapping[str, str] = field(default_factory=dict)  # setting -> where a person looks, below localcloud's
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -41,7 +42,14 @@ VENDORS = (
     ),
     Vendor("resend", "Resend", "RESEND_API_KEY", {"RESEND_API_URL": "/resend"}, in_env=False),
     Vendor("e2b", "E2B", "E2B_API_KEY", {"E2B_API_URL": "/e2b", "E2B_SANDBOX_URL": ""}, in_env=False),
-    Vendor("neon", "Neon", "NEON_API_KEY", {"NEON_API_URL": "/neon/api/v2"}, in_env=True),
+    Vendor(
+        "neon",
+        "Neon",
+        "NEON_API_KEY",
+        {"NEON_API_URL": "/neon/api/v2"},
+        in_env=True,
+        pages={"NEON_CONSOLE_URL": "/_cloud/databases"},
+    ),
     Vendor("anthropic", "Anthropic", "ANTHROPIC_API_KEY", {"ANTHROPIC_BASE_URL": "/anthropic"}, in_env=False),
 )
 # What an App needs besides the setting that says that it is one.
@@ -161,4 +169,6 @@ def cloud_environment(cloud: Mapping[str, Any], local: list[Vendor]) -> dict[str
     for vendor in local:
         settings[vendor.key] = str(keys[vendor.name])
         settings.update({name: f"{base}{path}" for name, path in vendor.addresses.items()})
+        # A person's cookie there is one of the name localhost.
+        settings.update({name: f"http://localhost:{urlsplit(base).port}{path}" for name, path in vendor.pages.items()})
     return settings

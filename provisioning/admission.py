@@ -52,6 +52,20 @@ def _wait(row: Resource, step: Step, now: Standing) -> float:
     return place.wait
 
 
+def reserve(step: Step, now: Standing, patience: float) -> float:
+    """Seconds until the place that is booked for one more request comes; for what has no row to keep a place in.
+
+    Raises:
+        NotAdmitted: none comes within `patience` seconds, so none is booked; `retry_in` says when one would have.
+    """
+    if not (rates := budgets.rates_of(step)):
+        return 0.0
+    place = budgets.reserve(step, rates, not_before=now.paused_until, patience=patience)
+    if not place.taken:
+        raise NotAdmitted("queue", retry_in=place.wait)
+    return place.wait
+
+
 def throttles(error: VendorError) -> bool:
     """Whether an error asks everybody to leave the vendor alone; 423 speaks of one thing only."""
     if error.hint is Hint.QUOTA or error.status == 423 or stumbles(error):

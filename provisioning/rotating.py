@@ -13,7 +13,7 @@ import logging
 import random
 
 from provisioning import admission, faults, ledger, rotations, standing, words
-from provisioning.exceptions import ProvisioningError, VendorError
+from provisioning.exceptions import NotAdmitted, ProvisioningError, VendorError
 from provisioning.models import Resource, Rotation
 from provisioning.outcome import Outcome, Verb, Wire
 from provisioning.providers.base import Made, Step
@@ -28,6 +28,7 @@ CALLS = 4  # that may leave for one rotation
 TOTAL = 60.0  # seconds for one step, whatever the vendor does
 USABLE_WITHIN = 20.0  # seconds until a new credential works at its vendor
 _LONGEST_PAUSE = 300.0
+_QUEUES = 15.0  # seconds for a place in a vendor's budget, while nobody else works on the leg
 _GATEWAY = {408, 502, 504}  # said by something in between, which knows no more than we do
 _FINAL = {Outcome.CONFIG, Outcome.REJECTED, Outcome.EXISTS, Outcome.GONE}
 _ASLEEP = 60.0  # seconds, where a vendor is not to be asked
@@ -94,6 +95,17 @@ class _Advance:
             await self.put_off(_ASLEEP, f"{self.step.label} {why}")
         return False
 
+    async def _place(self) -> bool:
+        """Wait for a place in the vendor's budget; where none comes soon, the rotation is put off until one may."""
+        assert self.vendor is not None  # noqa: S101 (`_welcome` came first)
+        try:
+            wait = await write(admission.reserve, self.step, self.vendor, _QUEUES)
+        except NotAdmitted as error:
+            await self.put_off(min(error.retry_in, _LONGEST_PAUSE), f"waits for its place at {self.step.label}")
+            return False
+        await asyncio.sleep(wait)
+        return True
+
     async def _settled(self, own: Made) -> bool:
         """After calls that did not tell: see what came of them. True when there is nothing more to do now."""
         if wait := await write(rotations.doubtful_for, self.rotation):
@@ -111,6 +123,8 @@ class _Advance:
         return False
 
     async def _make(self, own: Made) -> None:
+        if not await self._place():
+            return
         if not await write(rotations.send, self.rotation, self.step.settles_within):
             return
         self._point("before_rotate")

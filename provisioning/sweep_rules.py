@@ -25,6 +25,7 @@ from provisioning.sweep_models import Stray
 SIGHTINGS = 2
 MOST = 50  # deletions at one vendor in one run
 FEW, SHARE = 10, 0.05  # more than this many, or this share of what is listed, is not an accident of single creates
+DRY_COUNTS = timedelta(hours=1)  # for so long after a dry run by hand a live one is taken
 MISSED = 3  # intervals between runs that count as one watch
 LATE_BY = timedelta(minutes=15)  # after the last work on a row; vendors were seen to be two minutes late
 MARGIN = timedelta(minutes=1)  # between a vendor's clock and ours, where the edge of a watch is concerned

@@ -39,5 +39,5 @@ class RepositoryToken(models.Model):
         self.ciphertext = encrypt(value, identity=self._identity)
 
     def reveal(self) -> Secret:
-        """Decrypt the token; raises `provisioning.secrets.Unreadable`."""
+        """Decrypt the token, over or not; raises `provisioning.secrets.Unreadable`."""
         return decrypt(self.ciphertext, identity=self._identity)

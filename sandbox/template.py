@@ -23,8 +23,8 @@ MEMORY_MB = 2048
 IGNORED = ["app/node_modules", "app/dist", "app/.env", "app/.git", "**/*.log"]
 # npm may hold back the install script that would put the program in its place.
 _LINK = (
-    'ln -sf "$(find "$(npm root -g)" -path "*/claude-code-linux-*/claude" -type f | head -n 1)" /usr/local/bin/claude'
-    " && claude --version"
+    'ln -sf "$(find "$(npm root -g)" -path "*/claude-code-linux-*/claude" -type f | head -n 1)"'
+    ' "$(npm prefix -g)/bin/claude" && claude --version'
 )
 # The agent may end it, and a broken edit may; a preview without a server would stay blank.
 _START = (

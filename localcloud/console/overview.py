@@ -8,7 +8,7 @@ from dataclasses import asdict
 from aiohttp import web
 
 from localcloud import operator
-from localcloud.cloud import cloud_of
+from localcloud.cloud import Cloud, cloud_of
 from localcloud.console import chrome
 from localcloud.console.markup import Html, h, join, when
 from localcloud.posthog.app import EVENTS
@@ -129,7 +129,29 @@ async def sandboxes(request: web.Request) -> web.Response:
     listed = chrome.table(
         "Sandboxes", ("State", "Name", "Id", "Started", "Port 5173"), rows, empty="No sandbox lives now."
     )
-    return chrome.page("sandboxes", "Sandboxes", chrome.block("Living", listed), lead=cloud.notes.get("e2b", ""))
+    kept = chrome.block("Templates and snapshots", _templates(cloud))
+    body = join((chrome.block("Living", listed), kept))
+    return chrome.page("sandboxes", "Sandboxes", body, lead=cloud.notes.get("e2b", ""))
+
+
+def _templates(cloud: Cloud) -> Html:
+    """What was built or kept here, newest first: each tag of it, or how its newest build stands."""
+    rows: list[tuple[Html | str, ...]] = []
+    for item in cloud.store.all("e2b", "template")[::-1]:
+        template = item.data["template"]
+        builds = list(template["builds"].values())
+        newest = builds[-1]
+        state = "live" if newest["status"] == "ready" else "gone"
+        rows.append(
+            (
+                chrome.state(state, newest["status"]),
+                chrome.code(item.name),
+                "snapshot" if newest["source"] else "template",
+                ", ".join(template["tags"]) or "–",
+                when(newest["created_at"]),
+            )
+        )
+    return chrome.table("Templates", ("State", "Name", "Kind", "Tags", "Since"), rows, empty="None was made here.")
 
 
 async def operations(request: web.Request) -> web.Response:

@@ -2,7 +2,8 @@
 
 Speaks what the E2B SDK speaks; behind it stand process trees of this machine, kept apart as well as it can. `control`
 is the control plane, `envd` the daemon inside each sandbox, `envd_door` the way to it, `ports` the way to what listens
-inside, `sandboxes` the registry, `tree` what sandboxes boot from, `isolation` how they are kept apart.
+inside, `sandboxes` the registry, `tree` the starter project, `templates` what else sandboxes boot from, `isolation` how
+they are kept apart.
 """
 
 from __future__ import annotations

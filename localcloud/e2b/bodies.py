@@ -15,16 +15,17 @@ CLIENT_ID = "localcloud"
 LOG_BYTES = 64 * 1024
 
 
-def failure(status: int, message: str) -> web.Response:
+def failure(status: int, message: str, *, error_code: str | None = None) -> web.Response:
     """E2B's error body."""
-    return web.json_response({"code": status, "message": message}, status=status)
+    told = {} if error_code is None else {"error_code": error_code}
+    return web.json_response({"code": status, "message": message, **told}, status=status)
 
 
 def created(sandbox: Sandbox, port: int) -> dict[str, Any]:
     """`Sandbox`: the answer of create, connect and resume."""
     return {
-        "templateID": sandbox.wanted.template,
-        "alias": sandbox.wanted.template,
+        "templateID": sandbox.image.template_id,
+        "alias": sandbox.image.alias,
         "sandboxID": sandbox.id,
         "clientID": CLIENT_ID,
         "envdVersion": ENVD_VERSION,
@@ -37,8 +38,8 @@ def created(sandbox: Sandbox, port: int) -> dict[str, Any]:
 def listed(sandbox: Sandbox) -> dict[str, Any]:
     """`ListedSandbox`. A local sandbox has no machine of its own: its figures are those of the host."""
     return {
-        "templateID": sandbox.wanted.template,
-        "alias": sandbox.wanted.template,
+        "templateID": sandbox.image.template_id,
+        "alias": sandbox.image.alias,
         "sandboxID": sandbox.id,
         "clientID": CLIENT_ID,
         "startedAt": iso(sandbox.started_at),
@@ -55,11 +56,16 @@ def listed(sandbox: Sandbox) -> dict[str, Any]:
 def detail(sandbox: Sandbox, port: int) -> dict[str, Any]:
     """`SandboxDetail`."""
     wanted = sandbox.wanted
+    paused: dict[str, Any] = {} if sandbox.pause_mode is None else {"pauseMode": sandbox.pause_mode}
+    if sandbox.paused and sandbox.unresponsive:
+        paused["envdUnresponsiveAtPause"] = True
     return {
         **listed(sandbox),
         "envdAccessToken": sandbox.access_token,
         "domain": f"localhost:{port}",
+        "allowInternetAccess": None if wanted.internet else False,
         "lifecycle": {"onTimeout": "pause" if wanted.auto_pause else "kill", "autoResume": wanted.auto_resume},
+        **paused,
     }
 
 

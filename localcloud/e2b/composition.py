@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator
 from urllib.parse import urlsplit
@@ -9,12 +10,18 @@ from urllib.parse import urlsplit
 from aiohttp import web
 
 from localcloud.cloud import Cloud, cloud_of
-from localcloud.e2b import control, envd_door, npm, ports, runtime
+from localcloud.e2b import control, envd_door, fork, npm, ports, runtime
 from localcloud.e2b.bodies import failure
 from localcloud.e2b.envd_operations import ROUTES, envd_operation
-from localcloud.e2b.keys import SANDBOXES
+from localcloud.e2b.keys import BUILDS, CATALOGUE, SANDBOXES, UPLOADS
 from localcloud.e2b.sandboxes import Ground, Sandboxes
 from localcloud.e2b.supplies import Supplies
+from localcloud.e2b.templates import build_routes
+from localcloud.e2b.templates import routes as templates
+from localcloud.e2b.templates.builder import Builder
+from localcloud.e2b.templates.builds import Builds
+from localcloud.e2b.templates.catalogue import Catalogue
+from localcloud.e2b.templates.uploads import Uploads
 
 log = logging.getLogger("localcloud.e2b")
 
@@ -23,26 +30,34 @@ FIRST_UNPRIVILEGED = 1024  # the user inside may not listen below it
 
 def compose(app: web.Application, cloud: Cloud) -> None:
     """See `localcloud.e2b.setup`."""
-    supplies = Supplies(cloud)
+    catalogue = Catalogue(cloud.store, cloud.directory)
+    supplies = Supplies(cloud, catalogue)
     ground = Ground(
         directory=cloud.directory / "sandboxes",
         egress=egress(cloud),
         mode=supplies.mode,
-        tree=supplies.tree,
+        image=supplies.image,
         agent=supplies.agent,
     )
     sandboxes = Sandboxes(cloud.store, ground)
-    app[SANDBOXES] = sandboxes
+    uploads = Uploads(cloud.directory / "uploads")
+    builder = Builder(ground, catalogue.pool, uploads)
+    builds = Builds(catalogue, builder, cloud.directory / "builds")
+    catalogue.users += [sandboxes.bases, builder.bases]
+    app[CATALOGUE], app[SANDBOXES], app[BUILDS], app[UPLOADS] = catalogue, sandboxes, builds, uploads
     cloud.error_bodies["e2b"] = failure
     cloud.envd_handler, cloud.envd_operation = by_header, envd_operation
     cloud.routes.extend(ROUTES)
-    app.add_routes(control.routes())
+    app.add_routes([*control.routes(), *fork.routes(), *templates.routes(), *build_routes.routes()])
     ports.setup(app, cloud)
 
     async def life(_app: web.Application) -> AsyncIterator[None]:
         await sandboxes.open()
+        await catalogue.open()
+        await asyncio.to_thread(uploads.open)
         supplies.start()
         yield
+        await builds.cancel()
         await supplies.stop()
         await sandboxes.close()
 

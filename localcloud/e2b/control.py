@@ -1,70 +1,27 @@
-"""E2B's control plane, v1 and v2: sandboxes made, listed, timed, paused, resumed and killed; template names.
+"""E2B's control plane, v1 and v2: sandboxes made, listed, timed, paused, resumed and killed.
 
 Paths and shapes: the API description published at https://e2b.dev/docs/api-reference and the Python SDK 2.63.0, which
-calls `/v2/sandboxes` and `/v2/sandboxes/{id}/connect` beside v1 paths. Errors are `{"code", "message"}`. Not covered:
-snapshots, forks, volumes, secrets, network updates and template builds (501).
+calls `/v2/sandboxes` and `/v2/sandboxes/{id}/connect` beside v1 paths. Errors are `{"code", "message"}`. Forks are in
+`fork`, snapshots and templates in `templates.routes`. Not covered: volumes, secrets and network updates (501).
 """
 
 from __future__ import annotations
 
 import asyncio
-import hmac
 import re
-from collections.abc import Awaitable, Callable
-from typing import Any
 
 from aiohttp import web
 
 from localcloud.cloud import cloud_of
 from localcloud.e2b import bodies, listing, requests
 from localcloud.e2b.bodies import failure
-from localcloud.e2b.keys import SANDBOXES
+from localcloud.e2b.calls import route
 from localcloud.e2b.requests import BadRequestError
-from localcloud.e2b.runtime import LaunchError
-from localcloud.e2b.sandbox import FullError, GoneError, Sandbox, StateError
+from localcloud.e2b.sandbox import GoneError, Sandbox, StateError
 from localcloud.e2b.sandboxes import Sandboxes
-from localcloud.faults import operation
 
-KEY = re.compile(r"e2b_[0-9a-f]{40}")
 IDEMPOTENCY_KEY = re.compile(r"[a-z0-9-]{1,255}")
 V1_DEFAULT_SECONDS, V2_DEFAULT_SECONDS = 15, 300
-
-Handler = Callable[[web.Request, Sandboxes], Awaitable[web.Response]]
-
-
-def route(name: str, handler: Handler) -> Callable[[web.Request], Awaitable[web.Response]]:
-    """The handler behind the API key check, with the registry's exceptions put into the vendor's words."""
-
-    @operation("e2b", name)
-    async def handle(request: web.Request) -> web.Response:
-        refused = _refusal(request)
-        if refused is not None:
-            return refused
-        try:
-            return await handler(request, request.app[SANDBOXES])
-        except BadRequestError as error:
-            return failure(400, str(error))
-        except GoneError as error:
-            return failure(404, f"Sandbox \"{error}\" doesn't exist or you don't have access to it")
-        except StateError as error:
-            return failure(409, str(error))
-        except FullError:
-            return failure(
-                429, "You have reached the maximum number of concurrent E2B sandboxes of this machine (100)."
-            )
-        except LaunchError as error:
-            return failure(500, f"Failed to place sandbox: {error}")
-
-    return handle
-
-
-def _refusal(request: web.Request) -> web.Response | None:
-    given = request.headers.get("X-API-KEY", "")
-    if not KEY.fullmatch(given):
-        return failure(401, "Invalid API key format")
-    if not hmac.compare_digest(given.encode(), cloud_of(request).keys.e2b.encode()):
-        return failure(401, "Cannot get the team for the given API key")
-    return None
 
 
 def routes() -> list[web.RouteDef]:
@@ -87,7 +44,6 @@ def routes() -> list[web.RouteDef]:
         web.get(f"{one}/metrics", route("metrics", metrics)),
         web.get(f"{one}/logs", route("logs", logs)),
         web.get("/e2b/v2/sandboxes/{sandbox_id}/logs", route("logs", logs)),
-        web.get("/e2b/templates/aliases/{alias}", route("get_alias", alias)),
     ]
 
 
@@ -110,8 +66,6 @@ async def create_v2(request: web.Request, sandboxes: Sandboxes) -> web.Response:
 
 async def _create(request: web.Request, sandboxes: Sandboxes, seconds: int, key: str | None) -> web.Response:
     wanted = requests.wanted(await requests.body(request), default_seconds=seconds, key=key)
-    if not requests.known_template(wanted.template):
-        return failure(404, f"template '{wanted.template}' not found")
     try:
         sandbox = await sandboxes.create(wanted, key)
     except StateError as error:
@@ -132,8 +86,9 @@ async def connect_v2(request: web.Request, sandboxes: Sandboxes) -> web.Response
 async def _connect(request: web.Request, sandboxes: Sandboxes, default_seconds: int) -> web.Response:
     """200 for one that runs, whose time is only ever extended; 201 for one that had to be resumed."""
     sandbox = _sandbox(request, sandboxes)
-    seconds = requests.seconds(await requests.body(request), "timeout", default_seconds)
-    resumed = await sandboxes.resume(sandbox, seconds)
+    body = await requests.body(request)
+    seconds = requests.seconds(body, "timeout", default_seconds)
+    resumed = await sandboxes.resume(sandbox, seconds, memory=body.get("memory") is not False)
     if not resumed:
         sandboxes.extend(sandbox, seconds)
     return web.json_response(bodies.created(sandbox, cloud_of(request).config.port), status=201 if resumed else 200)
@@ -142,8 +97,9 @@ async def _connect(request: web.Request, sandboxes: Sandboxes, default_seconds: 
 async def resume(request: web.Request, sandboxes: Sandboxes) -> web.Response:
     """`POST /sandboxes/{id}/resume`: 201, or 409 when it runs."""
     sandbox = _sandbox(request, sandboxes)
-    seconds = requests.seconds(await requests.body(request), "timeout", V1_DEFAULT_SECONDS)
-    if not await sandboxes.resume(sandbox, seconds):
+    body = await requests.body(request)
+    seconds = requests.seconds(body, "timeout", V1_DEFAULT_SECONDS)
+    if not await sandboxes.resume(sandbox, seconds, memory=body.get("memory") is not False):
         raise StateError(f"Sandbox {sandbox.id} is already running")
     return web.json_response(bodies.created(sandbox, cloud_of(request).config.port), status=201)
 
@@ -151,8 +107,9 @@ async def resume(request: web.Request, sandboxes: Sandboxes) -> web.Response:
 async def pause(request: web.Request, sandboxes: Sandboxes) -> web.Response:
     """`POST /sandboxes/{id}/pause`: 204, or 409 when it is paused already."""
     sandbox = _sandbox(request, sandboxes)
-    memory = (await requests.body(request)).get("memory")
-    await sandboxes.pause(sandbox, memory=memory is not False)
+    body = await requests.body(request)
+    healthy = body.get("requireHealthyGuest") is True
+    await sandboxes.pause(sandbox, memory=body.get("memory") is not False, healthy=healthy)
     return web.Response(status=204)
 
 
@@ -216,12 +173,3 @@ async def logs(request: web.Request, sandboxes: Sandboxes) -> web.Response:
     sandbox = _sandbox(request, sandboxes)
     lines = await asyncio.to_thread(bodies.log_lines, sandbox)
     return web.json_response(lines)
-
-
-async def alias(request: web.Request, _sandboxes: Sandboxes) -> web.Response:
-    """`GET /templates/aliases/{alias}`."""
-    name = request.match_info["alias"]
-    if not requests.known_template(name):
-        return failure(404, f"template alias '{name}' not found")
-    answer: dict[str, Any] = {"templateID": name, "public": True}
-    return web.json_response(answer)

@@ -1,12 +1,13 @@
-"""Filters, order and pages of the sandbox lists."""
+"""Filters, order and pages of the lists of sandboxes and snapshots."""
 
 from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TypeVar
 from urllib.parse import parse_qsl, unquote
 
 from multidict import MultiMapping
@@ -16,6 +17,8 @@ from localcloud.e2b.sandbox import Sandbox
 
 PAGE = 100
 STATES = ("running", "paused")
+Item = TypeVar("Item")
+Key = tuple[float, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,26 +50,26 @@ def page(query: MultiMapping[str], sandboxes: Sequence[Sandbox]) -> Page:
         for sandbox in sandboxes
         if matches(sandbox, metadata)
         and sandbox.state in states
-        and (template is None or sandbox.wanted.template == template)
+        and template in (None, sandbox.image.template_id, sandbox.image.alias)
         and (after is None or sandbox.started_at > after)
     ]
     descending = query.get("order", "desc") != "asc"
-    found.sort(key=_key, reverse=descending)
+    chosen, token = one_page(query, found, lambda sandbox: (sandbox.started_at, sandbox.id), descending=descending)
+    return Page(sandboxes=chosen, next_token=token, running=sum(not sandbox.paused for sandbox in sandboxes))
+
+
+def one_page(
+    query: MultiMapping[str], found: Sequence[Item], key: Callable[[Item], Key], *, descending: bool = True
+) -> tuple[list[Item], str]:
+    """The page that `limit` and `nextToken` ask for, and the next one's token. Raises `BadRequestError`."""
+    ordered = sorted(found, key=key, reverse=descending)
     token = query.get("nextToken")
     if token:
         last = _decode(token)
-        found = [sandbox for sandbox in found if (_key(sandbox) < last if descending else _key(sandbox) > last)]
+        ordered = [item for item in ordered if (key(item) < last if descending else key(item) > last)]
     limit = _limit(query.get("limit"))
-    chosen = found[:limit]
-    return Page(
-        sandboxes=chosen,
-        next_token=_encode(chosen[-1]) if len(found) > limit else "",
-        running=sum(not sandbox.paused for sandbox in sandboxes),
-    )
-
-
-def _key(sandbox: Sandbox) -> tuple[float, str]:
-    return sandbox.started_at, sandbox.id
+    chosen = ordered[:limit]
+    return chosen, _encode(key(chosen[-1])) if len(ordered) > limit else ""
 
 
 def _states(raw: Sequence[str]) -> set[str]:
@@ -94,14 +97,14 @@ def _moment(raw: str | None) -> float | None:
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
-def _encode(sandbox: Sandbox) -> str:
-    started, sandbox_id = _key(sandbox)
-    return base64.urlsafe_b64encode(f"{started!r}__{sandbox_id}".encode()).decode()
+def _encode(key: Key) -> str:
+    moment, identifier = key
+    return base64.urlsafe_b64encode(f"{moment!r}__{identifier}".encode()).decode()
 
 
-def _decode(token: str) -> tuple[float, str]:
+def _decode(token: str) -> Key:
     try:
-        started, _, sandbox_id = base64.urlsafe_b64decode(token.encode()).decode().partition("__")
-        return float(started), sandbox_id
+        moment, _, identifier = base64.urlsafe_b64decode(token.encode()).decode().partition("__")
+        return float(moment), identifier
     except (binascii.Error, ValueError):
         raise BadRequestError("nextToken is not one of ours") from None

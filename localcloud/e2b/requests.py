@@ -20,6 +20,10 @@ class BadRequestError(Exception):
     """The request cannot be understood; the message says which part."""
 
 
+class NotCoveredError(Exception):
+    """The request asks for something that is not here; the message says what."""
+
+
 def known_template(name: str) -> bool:
     """Whether a sandbox can be made from it: `mk0r…` boots the starter project, `base…` an empty one."""
     return TEMPLATE.fullmatch(name) is not None
@@ -48,20 +52,32 @@ def seconds(found: dict[str, Any], name: str, default: int | None) -> int:
 
 
 def wanted(found: dict[str, Any], *, default_seconds: int, key: str | None) -> Wanted:
-    """What a create asks for. Raises `BadRequestError`."""
+    """What a create asks for. Raises `BadRequestError`, and `NotCoveredError` rather than leave a wish out."""
     template = found.get("templateID")
     if not isinstance(template, str) or not template:
         raise BadRequestError("templateID is required")
+    for wish in ("mcp", "iam", "volumeMounts"):
+        if found.get(wish):
+            raise NotCoveredError(f"localcloud does not cover {wish} of e2b.")
+    network = found.get("network")
+    if isinstance(network, dict) and network.get("allowPublicTraffic") is False:
+        raise NotCoveredError("localcloud does not cover network.allowPublicTraffic of e2b.")
     metadata = _texts(found, "metadata")
     lifecycle = found.get("autoResume")
+    auto_resume = isinstance(lifecycle, dict) and lifecycle.get("enabled") is True
+    auto_pause_memory = found.get("autoPauseMemory") is not False
+    if auto_resume and not auto_pause_memory:
+        raise BadRequestError("autoResume cannot be combined with autoPauseMemory false")
     return Wanted(
         template=template,
         timeout=seconds(found, "timeout", default_seconds),
         metadata=metadata,
         environment=_environment(found),
         auto_pause=found.get("autoPause") is True,
-        auto_resume=isinstance(lifecycle, dict) and lifecycle.get("enabled") is True,
-        hosts=_hosts(found.get("network")),
+        auto_pause_memory=auto_pause_memory,
+        auto_resume=auto_resume,
+        hosts=_hosts(network),
+        internet=found.get("allow_internet_access") is not False,
         name=_name(metadata, key),
     )
 

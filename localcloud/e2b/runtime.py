@@ -42,6 +42,17 @@ class Egress:
     names: frozenset[str] = frozenset()
 
 
+@dataclass(frozen=True)
+class Base:
+    """What lies in a new sandbox's `/app` and `/home/user`: read-only directories, the topmost first, none for empty.
+
+    Several layers of one directory are put together as an overlay would, and only where one can be mounted.
+    """
+
+    app: tuple[Path, ...] = ()
+    home: tuple[Path, ...] = ()
+
+
 class Runtime(Protocol):
     """One running sandbox. Every method may be called more than once."""
 
@@ -65,6 +76,9 @@ class Runtime(Protocol):
     async def thaw(self) -> None:
         """Let frozen processes go on (SIGCONT)."""
 
+    def standing(self) -> Base:
+        """What its directories consist of by now: its own layer first in each, which goes on changing while it runs."""
+
     @property
     def alive(self) -> bool:
         """False once the sandbox ended, by `stop` or by itself."""
@@ -74,7 +88,7 @@ async def launch(
     *,
     sandbox_id: str,
     directory: Path,
-    tree: Path | None,
+    base: Base,
     egress: Egress,
     env: Mapping[str, str],
     mode: str,
@@ -82,8 +96,8 @@ async def launch(
 ) -> Runtime:
     """Start a sandbox over `directory` and return once its envd accepts connections.
 
-    `tree` is the read-only starter project that shows at `/app` under the sandbox's own changes (kept in
-    `directory`, so a second launch over the same directory finds them). `agent` is the directory of installed agent
+    `base` shows in its directories under the sandbox's own changes (kept in `directory`, so a second launch over the
+    same directory finds them). `agent` is the directory of installed agent
     versions, seen at `/opt/agent` even if filled later. `mode` is a value of MK0R_ISOLATION or what `detect` gave.
     Raises `LaunchError`; nothing is left running then.
     """
@@ -91,7 +105,7 @@ async def launch(
 
     return await machine.launch(
         machine.Plan(
-            sandbox_id=sandbox_id, directory=directory, tree=tree, egress=egress, env=dict(env), agent=agent, mode=mode
+            sandbox_id=sandbox_id, directory=directory, base=base, egress=egress, env=dict(env), agent=agent, mode=mode
         )
     )
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from localcloud.e2b import runtime
+from localcloud.e2b.image import Image
 from localcloud.e2b.startup import StartCommand
 
 ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
@@ -23,21 +24,34 @@ class StateError(Exception):
     """The sandbox is not in the state the operation needs; the message says so."""
 
 
+class BusyError(Exception):
+    """What the operation needs does not answer; nothing was changed. The message says what."""
+
+
+class UnresponsiveError(Exception):
+    """The sandbox was paused while its envd did not answer, so its memory is not worth going on with."""
+
+
 class FullError(Exception):
     """As many sandboxes exist as may."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What a create asked for, checked. `timeout` is in seconds; `hosts` is what it may reach beyond the usual."""
+    """What a create asked for, checked. `timeout` is in seconds; `hosts` is what it may reach beyond the usual.
+
+    Without `internet` it reaches nothing at all.
+    """
 
     template: str
     timeout: int
     metadata: dict[str, str] = field(default_factory=dict)
     environment: dict[str, str] = field(default_factory=dict)
     auto_pause: bool = False
+    auto_pause_memory: bool = True
     auto_resume: bool = False
     hosts: frozenset[str] = frozenset()
+    internet: bool = True
     name: str = ""
 
 
@@ -47,6 +61,7 @@ class Sandbox:
 
     id: str
     wanted: Wanted
+    image: Image
     access_token: str
     directory: Path
     started_at: float
@@ -54,6 +69,8 @@ class Sandbox:
     machine: runtime.Runtime | None = None
     startup: StartCommand | None = None
     paused: bool = False
+    pause_mode: str | None = None  # what its pause kept, `full` or `filesystem`, once it has finished
+    unresponsive: bool = False  # its envd did not answer when it was paused with its memory
     # Requests in flight to the inside: cut when the sandbox pauses or ends, as its network would be.
     relays: set[asyncio.Task[Any]] = field(default_factory=set)
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)

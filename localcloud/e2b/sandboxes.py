@@ -12,15 +12,24 @@ import contextlib
 import logging
 import secrets
 import time
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from localcloud.e2b import runtime
+from localcloud.e2b import power, runtime
+from localcloud.e2b.image import Image
+from localcloud.e2b.power import Ground
 from localcloud.e2b.removal import remove_tree
-from localcloud.e2b.sandbox import FullError, GoneError, Sandbox, StateError, Wanted, new_id
-from localcloud.e2b.startup import StartCommand
+from localcloud.e2b.sandbox import (
+    BusyError,
+    FullError,
+    GoneError,
+    Sandbox,
+    StateError,
+    UnresponsiveError,
+    Wanted,
+    new_id,
+)
+from localcloud.e2b.templates.pool import Pool
 from localcloud.store import Store
 
 __all__ = ["GoneError", "Ground", "Sandboxes"]
@@ -32,17 +41,6 @@ TICK_SECONDS = 1.0
 VENDOR, KIND = "e2b", "sandbox"
 
 
-@dataclass(frozen=True, slots=True)
-class Ground:
-    """What sandboxes stand on: how they are isolated, what they may reach, and the trees they boot from."""
-
-    directory: Path
-    egress: runtime.Egress
-    mode: Callable[[], Awaitable[str]]
-    tree: Callable[[str], Awaitable[Path | None]]
-    agent: Path | None
-
-
 class Sandboxes:
     """The registry. Use `open` before the first create, and `close` at the end, which ends them all."""
 
@@ -51,7 +49,7 @@ class Sandboxes:
         self._ground = ground
         self._living: dict[str, Sandbox] = {}
         self._by_key: dict[str, tuple[Wanted, asyncio.Task[Sandbox]]] = {}
-        self._creating = 0
+        self._booting: list[runtime.Base] = []
         self._reaper: asyncio.Task[None] | None = None
         self._creates: set[asyncio.Task[Any]] = set()
         self._ends: set[asyncio.Task[Any]] = set()
@@ -85,6 +83,10 @@ class Sandboxes:
         """Every living sandbox, oldest first."""
         return [sandbox for sandbox in self._living.values() if not sandbox.ended]
 
+    def bases(self) -> list[runtime.Base]:
+        """What they all started from, with those that are only being made or ended."""
+        return [*self._booting, *(sandbox.image.base for sandbox in self._living.values())]
+
     def get(self, sandbox_id: str) -> Sandbox:
         """The living sandbox of this id. Raises `GoneError`."""
         sandbox = self._living.get(sandbox_id)
@@ -96,26 +98,29 @@ class Sandboxes:
         """The sandbox, running: one that resumes by itself is resumed. Raises `GoneError` when traffic finds nobody."""
         sandbox = self.get(sandbox_id)
         if sandbox.paused:
-            if not sandbox.wanted.auto_resume:
+            async with sandbox.lock:
+                woken = sandbox.wanted.auto_resume and sandbox.pause_mode != "filesystem"
+            if not woken:
                 raise GoneError(sandbox_id)
             await self.resume(sandbox, sandbox.wanted.timeout)
         if sandbox.machine is None or not sandbox.machine.alive:
             raise GoneError(sandbox_id)
         return sandbox
 
-    async def create(self, wanted: Wanted, key: str | None = None) -> Sandbox:
-        """Boot a sandbox; returns once its envd answers, and finishes even if whoever asked is gone.
+    async def create(self, wanted: Wanted, key: str | None = None, image: Image | None = None) -> Sandbox:
+        """Boot a sandbox, from *image* if that is given; returns once its envd answers, even if the asker is gone.
 
         A second call with the same *key* joins or repeats the first for as long as its sandbox lives; asking for
-        something else under it raises `StateError`. Raises `FullError` and `runtime.LaunchError`.
+        something else under it raises `StateError`. Raises `FullError`, `image.UnknownTemplateError` and
+        `runtime.LaunchError`.
         """
         if key is not None and (known := self._by_key.get(key)) is not None:
             if known[0] != wanted:
                 raise StateError("Idempotency-Key was used with other parameters")
             return await asyncio.shield(known[1])
-        if len(self._living) + self._creating >= CONCURRENT:
+        if len(self._living) + len(self._creates) >= CONCURRENT:
             raise FullError
-        task = asyncio.create_task(self._create(wanted))
+        task = asyncio.create_task(self._create(wanted, image))
         _keep(self._creates, task)
         if key is not None:
             self._by_key[key] = (wanted, task)
@@ -126,51 +131,39 @@ class Sandboxes:
         if task.cancelled() or task.exception() is not None:
             self._by_key.pop(key, None)
 
-    async def _create(self, wanted: Wanted) -> Sandbox:
-        self._creating += 1
+    async def _create(self, wanted: Wanted, image: Image | None) -> Sandbox:
+        image = image or await self._ground.image(wanted.template)
+        self._booting.append(image.base)
         try:
-            sandbox_id = new_id()
-            now = time.time()
-            sandbox = Sandbox(
-                id=sandbox_id,
-                wanted=wanted,
-                access_token=secrets.token_hex(32),
-                directory=self._ground.directory / sandbox_id,
-                started_at=now,
-                end_at=now + wanted.timeout,
-            )
-            sandbox.directory.mkdir(mode=0o700, parents=True)
-            try:
-                await self._boot(sandbox)
-            except BaseException:
-                await asyncio.to_thread(remove_tree, sandbox.directory)
-                raise
-            sandbox.end_at = time.time() + wanted.timeout
-            self._store.add(
-                VENDOR, KIND, sandbox_id, wanted.name or sandbox_id,
-                {"template": wanted.template, "metadata": wanted.metadata},
-            )  # fmt: skip
-            self._living[sandbox_id] = sandbox
-            return sandbox
+            return await self._boot(wanted, image)
         finally:
-            self._creating -= 1
+            self._booting.remove(image.base)
 
-    async def _boot(self, sandbox: Sandbox) -> None:
-        ground, wanted = self._ground, sandbox.wanted
-        tree = await ground.tree(wanted.template)
-        egress = ground.egress
-        sandbox.machine = await runtime.launch(
-            sandbox_id=sandbox.id,
-            directory=sandbox.directory,
-            tree=tree,
-            egress=replace(egress, names=egress.names | wanted.hosts),
-            env=wanted.environment,
-            mode=await ground.mode(),
-            agent=ground.agent,
+    async def _boot(self, wanted: Wanted, image: Image) -> Sandbox:
+        sandbox_id = new_id()
+        now = time.time()
+        sandbox = Sandbox(
+            id=sandbox_id,
+            wanted=wanted,
+            image=image,
+            access_token=secrets.token_hex(32),
+            directory=self._ground.directory / sandbox_id,
+            started_at=now,
+            end_at=now + wanted.timeout,
         )
-        if tree is not None:
-            sandbox.startup = StartCommand(sandbox.machine.envd_socket)
-            sandbox.startup.start()
+        sandbox.directory.mkdir(mode=0o700, parents=True)
+        try:
+            await power.boot(sandbox, self._ground)
+        except BaseException:
+            await asyncio.to_thread(remove_tree, sandbox.directory)
+            raise
+        sandbox.end_at = time.time() + wanted.timeout
+        self._store.add(
+            VENDOR, KIND, sandbox_id, wanted.name or sandbox_id,
+            {"template": wanted.template, "metadata": wanted.metadata},
+        )  # fmt: skip
+        self._living[sandbox_id] = sandbox
+        return sandbox
 
     def set_timeout(self, sandbox: Sandbox, seconds: int) -> None:
         """Let it end *seconds* from now, sooner or later than before."""
@@ -180,35 +173,60 @@ class Sandboxes:
         """Let it live at least *seconds* from now."""
         sandbox.end_at = max(sandbox.end_at, time.time() + seconds)
 
-    async def pause(self, sandbox: Sandbox, *, memory: bool = True) -> None:
-        """Stop it where it stands, or, without *memory*, keep its files only. Raises `StateError`, `GoneError`."""
+    async def pause(self, sandbox: Sandbox, *, memory: bool = True, healthy: bool = False) -> None:
+        """Stop it where it stands, or, without *memory*, keep its files only.
+
+        Raises `StateError`, `GoneError`, and `BusyError` when its envd does not answer, which matters without memory
+        and where it was asked to be *healthy*; otherwise it is only noted.
+        """
         async with sandbox.lock:
             if sandbox.ended:
                 raise GoneError(sandbox.id)
             if sandbox.paused:
                 raise StateError(f"Sandbox {sandbox.id} is already paused")
+            sandbox.unresponsive = not await power.responsive(sandbox)
+            if sandbox.unresponsive and (healthy or not memory):
+                raise BusyError(f"Sandbox {sandbox.id} cannot be paused: its guest agent does not answer")
             sandbox.paused = True
             sandbox.cut()
-            machine = sandbox.machine
-            if machine is not None and memory:
-                await machine.freeze()
-                return
-            await self._halt(sandbox)
+            if sandbox.machine is not None and memory:
+                await sandbox.machine.freeze()
+            else:
+                await power.halt(sandbox)
+            sandbox.pause_mode = "filesystem" if sandbox.machine is None else "full"
 
-    async def resume(self, sandbox: Sandbox, seconds: int) -> bool:
-        """Make it run again for *seconds*; False when it ran already. Raises `GoneError` and `runtime.LaunchError`."""
+    async def resume(self, sandbox: Sandbox, seconds: int, *, memory: bool = True) -> bool:
+        """Make it run again for *seconds*, without *memory* from its files only; False when it ran already.
+
+        Raises `GoneError`, `UnresponsiveError` and `runtime.LaunchError`.
+        """
         async with sandbox.lock:
             if sandbox.ended:
                 raise GoneError(sandbox.id)
             if not sandbox.paused:
                 return False
-            if sandbox.machine is None:
-                await self._boot(sandbox)
-            else:
+            if sandbox.machine is not None and memory:
+                if sandbox.unresponsive:
+                    raise UnresponsiveError(sandbox.id)
                 await sandbox.machine.thaw()
+            else:
+                await power.halt(sandbox)
+                await power.boot(sandbox, self._ground)
             sandbox.end_at = time.time() + seconds
-            sandbox.paused = False
+            sandbox.paused, sandbox.pause_mode = False, None
             return True
+
+    async def snapshot(self, sandbox: Sandbox, pool: Pool) -> runtime.Base:
+        """Keep what its directories hold at one moment, for which it stands still. `GoneError` unless it runs."""
+        async with sandbox.lock:
+            machine = sandbox.machine
+            if sandbox.ended or sandbox.paused or machine is None:
+                raise GoneError(sandbox.id)
+            await machine.freeze()
+            try:
+                return await pool.keep(machine.standing(), move=False)
+            finally:
+                await machine.thaw()
 
     async def kill(self, sandbox_id: str) -> None:
         """End it; when this returns its processes are dead, its files gone and the ledger says so. Raises `GoneError`.
@@ -226,18 +244,10 @@ class Sandboxes:
     async def _end(self, sandbox: Sandbox) -> None:
         sandbox.cut()
         async with sandbox.lock:
-            await self._halt(sandbox)
+            await power.halt(sandbox)
             await asyncio.to_thread(remove_tree, sandbox.directory)
             self._store.delete(VENDOR, KIND, sandbox.id)
             self._living.pop(sandbox.id, None)
-
-    async def _halt(self, sandbox: Sandbox) -> None:
-        if sandbox.startup is not None:
-            await sandbox.startup.stop()
-            sandbox.startup = None
-        if sandbox.machine is not None:
-            await sandbox.machine.stop()
-            sandbox.machine = None
 
     async def _reap(self) -> None:
         while True:
@@ -259,7 +269,14 @@ class Sandboxes:
             await self.kill(sandbox.id)
         elif not sandbox.paused and time.time() >= sandbox.end_at:
             log.info("sandbox %s reached its timeout", sandbox.id)
-            await (self.pause(sandbox) if sandbox.wanted.auto_pause else self.kill(sandbox.id))
+            await self._expire(sandbox)
+
+    async def _expire(self, sandbox: Sandbox) -> None:
+        if not sandbox.wanted.auto_pause:
+            await self.kill(sandbox.id)
+            return
+        memory = sandbox.wanted.auto_pause_memory
+        await self.pause(sandbox, memory=memory or not await power.responsive(sandbox))
 
 
 def _keep(tasks: set[asyncio.Task[Any]], task: asyncio.Task[Any]) -> None:

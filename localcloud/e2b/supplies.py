@@ -16,7 +16,11 @@ from typing import Any
 
 from localcloud.announcement import announce
 from localcloud.cloud import Cloud
-from localcloud.e2b import runtime, tree
+from localcloud.e2b import requests, runtime, tree
+from localcloud.e2b.image import Image, UnknownTemplateError
+from localcloud.e2b.names import parse
+from localcloud.e2b.startup import STARTER
+from localcloud.e2b.templates.catalogue import Catalogue
 
 log = logging.getLogger("localcloud.e2b")
 
@@ -31,8 +35,9 @@ ISOLATION = {
 class Supplies:
     """What sandboxes boot from: made ready in the background from the start, waited for by the first create."""
 
-    def __init__(self, cloud: Cloud) -> None:
+    def __init__(self, cloud: Cloud, catalogue: Catalogue) -> None:
         self._cloud = cloud
+        self._catalogue = catalogue
         self._mode: asyncio.Task[str] | None = None
         self._app: asyncio.Task[Path] | None = None
         self._agent: asyncio.Task[None] | None = None
@@ -97,7 +102,25 @@ class Supplies:
             if self._cloud.config.announcement.exists() and not self._cloud.stopping.is_set():
                 announce(self._cloud)
 
-    async def tree(self, template: str) -> Path | None:
+    async def image(self, template: str) -> Image:
+        """What a sandbox of this name boots from: what was built or kept under it, else the starter project.
+
+        Raises `UnknownTemplateError`.
+        """
+        try:
+            built = self._catalogue.image(parse(template))
+        except requests.BadRequestError:
+            built = None
+        if built is not None:
+            return built
+        if not requests.known_template(template):
+            raise UnknownTemplateError(f"template '{template}' not found")
+        starter = await self._starter(template)
+        if starter is None:
+            return Image(template, template, runtime.Base())
+        return Image(template, template, runtime.Base(app=(starter,)), STARTER)
+
+    async def _starter(self, template: str) -> Path | None:
         """The starter project of a template, waiting until it is ready; None for an empty `/app`.
 
         When it could not be prepared (no network, say) this tries again, and then goes on without.

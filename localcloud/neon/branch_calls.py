@@ -52,7 +52,6 @@ class BranchCalls:
             ("DELETE", BRANCH, self.delete),
             ("POST", f"{BRANCH}/restore", self.restore),
             ("POST", f"{BRANCH}/set_as_default", self.set_default),
-            ("POST", f"{BRANCH}/set_as_primary", self.set_default),  # what older clients call it
         ]
 
     @operation("neon", "create_branch")

@@ -48,7 +48,7 @@ class Branches:
         endpoint: dict[str, Any] | None = None,
     ) -> tuple[Object, list[Operation]]:
         """Record a branch that its operations will fill from *source*, a branch or a snapshot."""
-        ensure_idle(project)
+        _ensure_ready(project, source)
         branch_id = records.fresh_id("br", project.id)
         name = wishes.get("name") or branch_id
         self.ensure_free(project, name)
@@ -93,13 +93,15 @@ class Branches:
         What the branch held becomes a branch named *keep*, with the branch's children; without a name it is kept until
         all has gone well, then deleted.
         """
-        ensure_idle(project)
+        _ensure_ready(project, source)
         children = self.children(branch)
         if not keep and (children or origin.id == branch.id):
             raise RefusedError(
                 422,
                 "preserve_under_name is required: the branch has children, or is restored from its own past",
             )
+        if keep:
+            self.ensure_room(project)
         name = keep or f"{branch.name}_old_{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
         self.ensure_free(project, name)
         with self._records.store.transaction():
@@ -108,14 +110,8 @@ class Branches:
                 self._records.change(child, parent=old.id)
             roles, databases = records.copied(source, branch.data["suffix"])
             parent = old.id if origin.id == branch.id else origin.id
-            changes = {
-                "roles": roles,
-                "databases": databases,
-                "parent": parent,
-                "state": "resetting",
-                "reset_at": now(),
-            }
-            self._records.change(branch, **changes)
+            at, holds = now(), {"roles": roles, "databases": databases}
+            self._records.change(branch, **holds, parent=parent, state="resetting", state_changed_at=at, reset_at=at)
             moved = {"databases": names(branch.data["databases"]), "roles": names(branch.data["roles"])}
             steps = [
                 planned("suspend_compute", "aside", old, moved=moved),
@@ -179,6 +175,13 @@ class Branches:
         states = {"project": project.id, "state": "init", "state_changed_at": at, "updated_at": at}
         defaults = {"protected": False, "annotation": {}, "lsn": None, "at": None, "created_at": at}
         return self._records.store.add(VENDOR, BRANCH, branch_id, name, defaults | states | data)
+
+
+def _ensure_ready(project: Object, source: Object) -> None:
+    """Raises `Locked` while anything is under way, `RefusedError` when what would be copied never came to be."""
+    ensure_idle(project)
+    if source.data["state"] != "ready":
+        raise RefusedError(422, f"{source.kind} is not ready")
 
 
 def _second(moment: str | None) -> datetime | None:

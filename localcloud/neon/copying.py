@@ -42,10 +42,11 @@ class Copier:
             await self._copy_files(source, target)
             async with self._databases.admin() as connection:
                 await run(connection, "REVOKE ALL ON DATABASE {} FROM PUBLIC", target)
-                pairs = [old for old, _ in roles], [new for _, new in roles]
-                await connection.execute(SETTINGS, (source, target, *pairs))
             async with self._databases.within(target) as inside:
                 await hand_over(inside, roles)
+            async with self._databases.admin() as connection:  # last: they would hold for us as well
+                pairs = [old for old, _ in roles], [new for _, new in roles]
+                await connection.execute(SETTINGS, (source, target, *pairs))
 
     async def _copy_files(self, source: str, target: str) -> None:
         """Those connected to *source* are sent out again and again until Postgres sees nobody else there."""

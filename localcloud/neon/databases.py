@@ -26,6 +26,9 @@ TEMP_SPACE = "256MB"
 OUR_CONNECTIONS = 12
 SETTINGS = {"max_connections": "500", "superuser_reserved_connections": str(OUR_CONNECTIONS + 3)}
 CONNECT_SECONDS = 10
+# Whoever owns a database may set these for all who connect to it; for us they must not hold. Names, above all, are
+# looked for where no stranger can have put a function under one of them.
+OUR_SETTINGS = {"search_path": "pg_catalog", "role": "none", "default_transaction_read_only": "off"}
 STATEMENT_SECONDS = 60  # to drop a database Postgres writes down all that it holds in memory
 
 
@@ -218,11 +221,12 @@ class Databases:
 
     @asynccontextmanager
     async def _connection(self, database: str = "postgres") -> AsyncIterator[psycopg.AsyncConnection]:
+        settings = OUR_SETTINGS | {"statement_timeout": str(STATEMENT_SECONDS * 1000)}
         connection = await psycopg.AsyncConnection.connect(
             self._cluster.dsn(database),
             autocommit=True,
             connect_timeout=CONNECT_SECONDS,
-            options=f"-c statement_timeout={STATEMENT_SECONDS * 1000}",
+            options=" ".join(f"-c {name}={value}" for name, value in settings.items()),
         )
         try:
             yield connection

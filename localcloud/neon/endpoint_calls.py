@@ -13,9 +13,9 @@ from localcloud.faults import operation
 from localcloud.neon import bodies, branch_bodies, records, wishes
 from localcloud.neon.access import BRANCH, PROJECT, Access, Route
 from localcloud.neon.branch_calls import ENDPOINT, read_endpoint
-from localcloud.neon.operations import Operation, ensure_idle, planned
+from localcloud.neon.operations import Operation, planned
 from localcloud.neon.projects import Projects
-from localcloud.neon.records import names
+from localcloud.neon.records import Thing, names
 from localcloud.neon.wishes import RefusedError
 from localcloud.store import Object, now
 
@@ -89,11 +89,9 @@ class EndpointCalls:
         branch = self._access.branch_of(project, wished["branch_id"])
         if branch.data["endpoint"]:
             raise RefusedError(409, "read_write endpoint already exists")
-        ensure_idle(project)
         made = records.endpoint(records.fresh_id("ep", project.id), kept)
-        changed = self._access.records.change(branch, endpoint=made)
         step = "close" if kept.get("disabled") else "start"
-        begun = self._begin(project, changed, [("start_compute", step)])
+        begun = self._begin(project, branch, [("start_compute", step)], made)
         return self._answer(project, branch.id, begun, status=201)
 
     @operation("neon", "update_endpoint")
@@ -104,15 +102,14 @@ class EndpointCalls:
             raise RefusedError(501, "localcloud does not move a compute to another branch.")
         wishes.check_compute(wished, "/endpoint")
         wishes.within(wished, "/endpoint", "name", 1, 64)
-        ensure_idle(project)
         before = branch.data["endpoint"]["wishes"]
-        changed = self._access.records.change_endpoint(branch, wishes=before | wished)
+        changed = branch.data["endpoint"] | {"wishes": before | wished, "updated_at": now()}
         steps = [("apply_config", "configure")]
         if wished.get("disabled"):
             steps = [("apply_config", "close"), ("suspend_compute", "suspend")]
         elif before.get("disabled") and "disabled" in wished:
             steps.append(("start_compute", "start"))
-        return self._answer(project, branch.id, self._begin(project, changed, steps))
+        return self._answer(project, branch.id, self._begin(project, branch, steps, changed))
 
     @operation("neon", "delete_endpoint")
     async def delete(self, request: web.Request) -> web.Response:
@@ -140,10 +137,15 @@ class EndpointCalls:
         steps = [("suspend_compute", "suspend"), ("start_compute", "start")]
         return self._answer(project, branch.id, self._begin(project, branch, steps))
 
-    def _begin(self, project: Object, branch: Object, steps: list[tuple[str, str]]) -> list[Operation]:
-        endpoint_id = branch.data["endpoint"]["id"]
-        planned_ones = [planned(action, do, branch, endpoint=endpoint_id) for action, do in steps]
-        return self._projects.operations.schedule(project.id, *planned_ones)
+    def _begin(
+        self, project: Object, branch: Object, steps: list[tuple[str, str]], endpoint: Thing | None = None
+    ) -> list[Operation]:
+        """Write the endpoint down as it shall be, and begin to bring it about. Raises `Locked`, and writes nothing."""
+        kept: Thing = endpoint or branch.data["endpoint"]
+        with self._access.records.store.transaction():
+            self._access.records.change(branch, endpoint=kept)
+            ordered = [planned(action, do, branch, endpoint=kept["id"]) for action, do in steps]
+            return self._projects.operations.schedule(project.id, *ordered)
 
     def _answer(self, project: Object, branch_id: str, begun: list[Operation], *, status: int = 200) -> web.Response:
         branch = self._access.branch_of(project, branch_id)

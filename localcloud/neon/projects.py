@@ -95,8 +95,7 @@ class Projects:
 
     def ensure_room(self, account: Account) -> None:
         """Raises `RefusedError` when the account may not have one more."""
-        number = len(self.of(account))
-        if self.limit is not None and number >= self.limit:
+        if self.limit is not None and (number := len(self.of(account))) >= self.limit:
             message = f"user projects limit of {self.limit} exceeded, got {number}"
             raise RefusedError(422, message, code="PROJECTS_LIMIT_EXCEEDED")
 
@@ -238,7 +237,7 @@ class Projects:
         work = {"create_timeline": "roles", "start_compute": "start", "apply_config": "configure"}
         operations = [
             one
-            | {"branch_id": old["branch_id"], "work": {"do": work[one["action"]]}}
+            | {"branch_id": old["branch_id"], "work": {"do": work[one["action"]], "set": [old["role"]]}}
             | ({"endpoint_id": old["endpoint_id"]} if one["action"] == "start_compute" else {})
             for one in old["operations"]
         ]

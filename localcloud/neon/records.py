@@ -44,10 +44,10 @@ class Records:
 
     def branches(self, project_id: str) -> list[Object]:
         """Those of one project that live, oldest first."""
-        return [one for one in self.store.all(VENDOR, BRANCH) if one.data["project"] == project_id]
+        return self.store.having(VENDOR, BRANCH, "project", project_id)
 
     def snapshots(self, project_id: str) -> list[Object]:
-        return [one for one in self.store.all(VENDOR, SNAPSHOT) if one.data["project"] == project_id]
+        return self.store.having(VENDOR, SNAPSHOT, "project", project_id)
 
     def default_branch(self, project: Object) -> Object:
         """Raises `KeyError` when the row is broken."""

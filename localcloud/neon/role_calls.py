@@ -69,7 +69,7 @@ class RoleCalls:
         login = not wished.get("no_login", False)
         made = records.role(name, branch.data["suffix"], records.password(), login=login)
         _ensure_free(branch.data["roles"], name, made, "role")
-        begun = self._apply(project, branch, roles=[*branch.data["roles"], made])
+        begun = self._apply(project, branch, {"set": [made["name"]]}, roles=[*branch.data["roles"], made])
         return _answer("role", branch_bodies.role(branch, made, told=True), project, begun, status=201)
 
     @operation("neon", "delete_role")
@@ -101,7 +101,8 @@ class RoleCalls:
         if not role["login"]:
             raise RefusedError(422, "the role cannot log in and has no password")
         changed = role | {"password": records.password(), "updated_at": now()}
-        begun = self._apply(project, branch, roles=_replaced(branch.data["roles"], role, changed))
+        roles = _replaced(branch.data["roles"], role, changed)
+        begun = self._apply(project, branch, {"set": [role["name"]]}, roles=roles)
         return _answer("role", branch_bodies.role(branch, changed, told=True), project, begun)
 
     # Databases

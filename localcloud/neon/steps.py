@@ -46,18 +46,23 @@ class Steps:
         if holding.data.get("state") != "ready":
             self._ready(holding)
 
-    async def _make_roles(self, holding: Object) -> None:
+    async def _make_roles(self, holding: Object, only: Sequence[str] | None = None) -> None:
         opens = holding.kind == "branch"  # what is in a snapshot cannot be reached
         for role in holding.data["roles"]:
+            if only is not None and role["name"] not in only:
+                continue
             await self._databases.make_role(role["name"], role["password"], login=opens and role["login"])
 
     async def _configure(self, branch: Object, operation: Operation) -> None:
-        """Roles and databases as in the row; those that the operation names are renamed, or taken away."""
+        """Databases as in the row; roles and databases that the operation names are set, renamed, or taken away.
+
+        Other roles are left alone: each may have given itself another password.
+        """
         work = operation["work"]
         await self._databases.close(list(work.get("renamed", {})))
         for old, new in work.get("renamed", {}).items():
             await self._databases.rename_database(old, new)
-        await self._make_roles(branch)
+        await self._make_roles(branch, work.get("set", []))
         await self._make_databases(branch)
         await self._databases.drop(work.get("databases", []))
         owners = {one["name"]: one["owner"] for one in branch.data["databases"]}

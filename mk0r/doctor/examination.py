@@ -40,7 +40,9 @@ async def examine_vendor(vendor: Vendor, seconds: float = SECONDS) -> Part:
     """Look at one vendor; whatever happens, what was found out until then is in the part that is returned."""
     look = Look(vendor)
     if not look.key and not _needs_no_key(look):
-        look.wrong("key", "none", f"Set {vendor.key}, or run `make run`, which plays the vendor on this machine.")
+        look.wrong(
+            "key", "none", f"Set {' or '.join(vendor.keys)}, or run `make run`, which plays the vendor on this machine."
+        )
         return look
     try:
         async with asyncio.timeout(seconds):

@@ -1,7 +1,6 @@
 """GitHub: whose authority it is, how many requests are left, and whether repositories may be made where they should be.
 
-What kind of credential there is and what it may do is `github_token`'s to say; a credential of another kind gets a file
-of its own beside it, with a function that takes the look and returns the login it acts for.
+What a token may do is `github_token`'s to say, and what an App may, and where, is `github_app`'s.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ from urllib.parse import quote
 
 from django.conf import settings
 
-from mk0r.doctor import github_token
+from mk0r.doctor import github_app, github_token
 from mk0r.doctor.looking import Answer, Look, moment
 
 _FEW = 0.1  # of the hour's requests
@@ -18,6 +17,9 @@ _FEW = 0.1  # of the hour's requests
 
 async def look(look: Look) -> None:
     """Credential, requests left, owner."""
+    if settings.GITHUB_APP_ID:
+        _limits(look, await github_app.examine(look))
+        return
     login, answer = await github_token.examine(look)
     _limits(look, answer)
     await _owner(look, login)

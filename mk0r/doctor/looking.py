@@ -80,7 +80,7 @@ class Look(Part):
         self.vendor = vendor
         self.setting = next(iter(vendor.addresses))
         self.base = str(getattr(settings, self.setting))
-        self.key = str(getattr(settings, vendor.key))
+        self.key = next((value for name in vendor.keys if (value := str(getattr(settings, name)))), "")
         self.local = is_local(vendor, settings)
         super().__init__(vendor.name, vendor.label, "local" if self.local else "real")
         self._reached = False

@@ -107,6 +107,10 @@ class Step(abc.ABC):
         """Whether that address is on this machine."""
         return is_loopback(self.base_url)
 
+    def page(self, external_id: str) -> str:  # noqa: ARG002 - the default
+        """Where somebody with an account at the vendor can look at it; empty where that came with it, as its URL."""
+        return ""
+
     @abc.abstractmethod
     def check(self) -> None:
         """Raise `NotConfigured` when a key or address is missing."""

@@ -62,25 +62,6 @@ class _MintedForOne(_Minted):
     repository_selection: Literal["selected"]  # a token for all would be more than what was asked for
 
 
-class _Account(pydantic.BaseModel):
-    login: str
-    type: str
-
-
-class _Installation(pydantic.BaseModel):
-    account: _Account
-    permissions: dict[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class Installation:
-    """Where the App is installed, and what it may do there."""
-
-    login: str
-    organisation: bool
-    permissions: Mapping[str, str]
-
-
 class _Clock:
     """GitHub's clock, as far as its answers told."""
 
@@ -100,7 +81,7 @@ class _AsApp(GitHubWire):
     """The API for the App itself, which a JWT opens."""
 
     def headers(self) -> dict[str, str]:
-        return super().headers() | {"Authorization": f"Bearer {_jwt()}"}
+        return super().headers() | {"Authorization": f"Bearer {jwt()}"}
 
     def heard(self, headers: Mapping[str, str]) -> None:
         _Clock.hear(headers)
@@ -126,13 +107,6 @@ class _AsApp(GitHubWire):
 def configured() -> bool:
     """Whether mk0r speaks to GitHub as an App."""
     return bool(settings.GITHUB_APP_ID)
-
-
-async def installation() -> Installation:
-    """Where the App is installed; raises `VendorError`."""
-    path = f"/app/installations/{settings.GITHUB_INSTALLATION_ID}"
-    found = await _AsApp().ask("get_installation", "GET", path, _Installation)
-    return Installation(found.account.login, found.account.type == "Organization", found.permissions)
 
 
 # --- the installation's own token ---
@@ -260,7 +234,8 @@ async def _mint(model: type[_Minted], wished: dict[str, Any]) -> Token:
     return Token(Secret(made.token), seconds)
 
 
-def _jwt() -> str:
+def jwt() -> str:
+    """What the App speaks for itself with, good for ten minutes."""
     now = int(_Clock.now())
     claims = {"iat": now - _ISSUED_AGO, "exp": now + _GOOD_FOR, "iss": settings.GITHUB_APP_ID}
     signed = f"{_encoded({'alg': 'RS256', 'typ': 'JWT'})}.{_encoded(claims)}"

@@ -150,6 +150,9 @@ class Project(Step):
     def base_url(self) -> str:
         return str(settings.NEON_API_URL)
 
+    def page(self, external_id: str) -> str:
+        return f"{settings.NEON_CONSOLE_URL}/{external_id}"
+
     def check(self) -> None:
         require("NEON_API_KEY", settings.NEON_API_KEY)
 

@@ -36,7 +36,7 @@ is_repository_owner = github_repositories.is_login
 # And GitHub may know us as an App, whose tokens come and go.
 RepositoryAccess = github_app.Token
 github_is_app = github_app.configured
-github_installation = github_app.installation
+github_jwt = github_app.jwt
 mint_repository_token = github_app.mint_for
 revoke_repository_token = github_app.revoke
 

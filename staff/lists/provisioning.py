@@ -33,7 +33,7 @@ class ResourceAdmin(OfSessions):
     search_help_text = "Name or id at the vendor, from its beginning"
     exclude = ("session", "provider", "kind", "state", "meta", "error")
     readonly_fields = ("its_session", "vendor", "how", "trouble")
-    powers = ("retry", "forget", "archive", "transfer")
+    powers = ("retry", "delete_now", "forget", "archive", "transfer")
 
     def search(self, queryset: QuerySet[Any], words: str) -> QuerySet[Any]:
         """By name or id."""

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from django.db.models import Model
 from django.urls import reverse
 
+from provisioning.ledger import UNWANTED
 from provisioning.models import Credential, Provider, Resource
 from provisioning.providers.base import Rotates
 from provisioning.providers.registry import step_for
@@ -73,7 +74,7 @@ def links(rows: list[Resource]) -> list[tuple[str, str]]:
         if row.state != State.READY:
             continue
         if row.provider in names:
-            found.append((names[row.provider], _address(row.url)))
+            found.append((names[row.provider], _seen_at(row)))
         elif row.provider == Provider.E2B and "answered" in row.meta:
             found.append(("Preview", _address(row.meta.get("preview", ""))))
     return [(name, url) for name, url in found if url]
@@ -86,14 +87,14 @@ def _owned(actor: Actor, session: Session, row: Resource) -> Owned:
     wanted = []
     if row.state == State.FAILED and session.state == Session.State.OPEN:
         wanted = ["retry"]
-    elif row.state == State.STUCK:
-        wanted = ["forget"]
+    elif row.state in UNWANTED:
+        wanted = ["delete_now", "forget"] if row.state == State.STUCK else ["delete_now"]
     return Owned(
         row=row,
         vendor=str(Provider(row.provider).label),
         local=step.local,
         thing=row.kind.replace("_", " "),
-        url=_address(row.url) if row.state != State.GONE else "",
+        url=_seen_at(row) if row.state != State.GONE else "",
         took=phrases.duration(took) if settled else "",
         trouble=str((row.error or {}).get("message", "")),
         page=reverse("admin:repository", args=[session.slug]) if row.provider == Provider.GITHUB else "",
@@ -112,6 +113,12 @@ def _of_a_key(credential: Credential) -> list[str]:
 def _acts(actor: Actor, subject: Model, names: list[str]) -> list[tuple[Power, str]]:
     powers = [POWERS[name] for name in names]
     return [(power, power.key(subject)) for power in powers if actor.may(power.right)]
+
+
+def _seen_at(row: Resource) -> str:
+    """Where it can be looked at, at its vendor or what stands in for it; empty where it cannot."""
+    page = step_for(row.provider, row.kind).page(row.external_id) if row.external_id else ""
+    return _address(row.url or page)
 
 
 def _address(url: Any) -> str:

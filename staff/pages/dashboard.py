@@ -20,11 +20,13 @@ from provisioning.models import Alert, Provider, Resource
 from provisioning.sweep_models import Stray, SweepRun
 from sessions_app.models import Session, Turn
 from staff import charts
+from staff.actors import of_request
 from staff.counts import failures, legs, money, sessions, sweeps, trouble, turns, vendors
 from staff.counts.spans import SPANS, Span, span_of
 from staff.glance import Glance
 from staff.glyphs import badge
 from staff.listing import listing, page_of, session_page
+from staff.powers import POWERS
 
 KINDS = {"posthog": "analytics", "github": "repository", "resend": "e-mail", "e2b": "sandbox", "neon": "database"}
 ICONS = {"posthog": "chart", "github": "repo", "resend": "mail", "e2b": "box", "neon": "db"}
@@ -53,6 +55,8 @@ def dashboard(request: HttpRequest, site: AdminSite) -> TemplateResponse:
     if not request.user.has_perms(_RIGHTS):
         return TemplateResponse(request, "staff/nothing.html", context)
     span = span_of(request.GET.get("range", ""))
+    power = POWERS["delete_now"]
+    context["delete_now"] = power if of_request(request).may(power.right) else None
     return TemplateResponse(request, "staff/dashboard.html", context | _figures(span))
 
 

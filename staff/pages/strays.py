@@ -21,10 +21,10 @@ from django.views.decorators.http import require_GET
 from provisioning import strays, sweep_rows
 from provisioning.models import Ghost, Provider, Resource, Stray, SweepRun
 from provisioning.names import slug_in
+from provisioning.sweep_rules import DRY_COUNTS
 from staff.actors import of_request
 from staff.powers.strays import GHOST, RUN
 from staff.powers.subjects import kind, session_page, vendor
-from staff.powers.sweeping import DRY_COUNTS
 from staff.undertakings import MOST
 
 SHOWN = 200  # strays, and ghosts, listed one by one

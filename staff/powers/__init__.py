@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from staff.powers.base import Came, Effect, Option, Order, Power
-from staff.powers.legs import Forget, Retry
+from staff.powers.legs import DeleteNow, Forget, Retry
 from staff.powers.repositories import Archive, Transfer
 from staff.powers.revoking import Revoke
 from staff.powers.rotating import Rotate
@@ -22,6 +22,7 @@ POWERS: dict[str, Power] = {
         Extend(),
         EndTurn(),
         Retry(),
+        DeleteNow(),
         Forget(),
         Revoke(),
         Rotate(),

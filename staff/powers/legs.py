@@ -1,4 +1,4 @@
-"""Powers over single resources: retry a leg that failed, give up what cannot be deleted."""
+"""Powers over single resources: retry a leg that failed, retry a delete, give up what cannot be deleted."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import ClassVar
 from django.db.models import Model
 from django.urls import reverse
 
-from provisioning import chips, endings, ledger
+from provisioning import chips, clock, endings, ledger
 from provisioning.models import Resource
 from sessions_app import errors, jobs, services
 from sessions_app.database import db
@@ -88,6 +88,45 @@ def leg(row: Resource) -> Came:
         wait = f", begins in {max(1, round(chip['starts_in_ms'] / 1000))} s" if chip["starts_in_ms"] else ""
         return Came(State.WORKING, _UNDER_WAY[state] + wait, link)
     return Came(State.NOTHING, "its session has ended or is ending", link)
+
+
+class DeleteNow(_OverResources):
+    """Try again at once to delete what is being deleted or stuck; ends when it is proved gone, or that try failed."""
+
+    name = "delete_now"
+    permission = "retry"
+    title = "Delete now"
+    heading: ClassVar[str] = "What is tried once more"
+    link_words = "session"
+    warning = "Its session has ended, so it is to be deleted anyway; this does not wait for the next try."
+    destroys = True
+
+    async def act(self, order: Order, key: str) -> Came:  # noqa: ARG002 (the audit log has the order)
+        return await db(_delete_now, int(key))
+
+    def followed(self, key: str) -> Came:
+        row = Resource.objects.select_related("session").get(pk=key)
+        if row.state == Stage.GONE:
+            given_up = row.verified_at is None
+            words = "given up meanwhile, unproved" if given_up else "deleted, and not found when looked for again"
+            return Came(State.DONE, words, reverse("receipt", args=[row.session.slug]))
+        link = session_page(row.session_id)
+        if row.next_at is None or row.next_at <= clock.now():
+            return Came(State.WORKING, "is being tried", link)
+        why = str((row.error or {}).get("message") or "its vendor is left alone until then").rstrip(".")
+        return Came(State.FAILED, f"still there: {why}; tried again at {row.next_at:%H:%M:%S} UTC", link)
+
+
+def _delete_now(pk: int) -> Came:
+    row = Resource.objects.select_related("session").get(pk=pk)
+    link = session_page(row.session_id)
+    if endings.hasten(row):
+        jobs.converge_soon(row.session_id, queue=jobs.DOWN)
+        return Came(State.WORKING, "is being tried", link)
+    row.refresh_from_db()
+    if row.state == Stage.GONE:
+        return Came(State.NOTHING, "is gone already", reverse("receipt", args=[row.session.slug]))
+    return Came(State.FAILED, f"is {row.state}: only what is being deleted or stuck can be deleted now", link)
 
 
 class Forget(_OverResources):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import timedelta
 from typing import Any, ClassVar
 
 from django.db.models import Model, Q
@@ -12,6 +11,7 @@ from django.utils import timezone
 
 from provisioning import sweep, sweep_rows
 from provisioning.models import Ghost, Stray, SweepRun
+from provisioning.sweep_rules import DRY_COUNTS
 from sessions_app.database import db
 from staff.powers.base import Came, Effect, Option, Order, Power, State
 from staff.powers.strays import effect_of_ghost, effect_of_stray
@@ -20,7 +20,6 @@ from staff.powers.switches import switch
 from staff.refusals import Refused
 
 ALL = "all"  # the one key of a sweep, which looks at every vendor
-DRY_COUNTS = timedelta(hours=1)
 _FIGURES = ("listed", "owned", "unknown", "foreign", "ghosts", "deleted", "repaired", "held")
 
 

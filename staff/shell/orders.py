@@ -1,5 +1,5 @@
-"""What is ordered: `teardown`, `retry`, `extend`, `forget`, `revoke`, `rotate`, `sweep`, `pause`, `resume`; `order` for
-every power that has no command of its own; and `follow`, which goes on watching an order.
+"""What is ordered: `teardown`, `retry`, `extend`, `delete_now`, `forget`, `revoke`, `rotate`, `sweep`, `pause`,
+`resume`; `order` for every power that has no command of its own; and `follow`, which goes on watching an order.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ def add(commands: Any) -> None:
     parser.add_argument("--hours", type=float, required=True)
     for name, choose, text in (
         ("retry", choosing.failed, "try again to make what failed, at these vendors or at all"),
+        ("delete_now", choosing.undeletable, "try again, now, to delete what is being deleted or stuck"),
         ("forget", choosing.undeletable, "give up what cannot be deleted; it may live on at its vendor"),
         ("revoke", choosing.with_credentials, "have the vendors take a session's credentials no more"),
         ("rotate", choosing.with_credentials, "have the vendors make new credentials for a session"),

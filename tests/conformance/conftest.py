@@ -18,6 +18,9 @@ import pytest
 from embedded.node import node, node_environment
 from tests.fixtures.cloud import CloudUnderTest
 from tests.fixtures.packages import workshop
+from tests.fixtures.sandboxes import apart, e2b_options, make_sandbox, sandbox, settled, shared_id
+
+__all__ = ["apart", "e2b_options", "exercised", "make_sandbox", "run_node", "sandbox", "settled", "shared_id", "well"]
 
 Exercised = Callable[[str], None]
 Node = Callable[..., list[str]]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 import psycopg
 import pytest
@@ -71,6 +72,7 @@ def test_a_branch_with_its_compute_its_roles_and_databases(api: NeonAPI, exercis
     project = api.project_create(project={"name": name()}).project.id
     settle(api, project)
     main = api.branches(project).branches[0].id
+    port = urlsplit(api.connection_uri(project, "neondb", "neondb_owner").uri).port
     made = api.branch_create(project, branch={"name": "dev"}).branch
     exercised("branch_create")
     settle(api, project)
@@ -100,16 +102,16 @@ def test_a_branch_with_its_compute_its_roles_and_databases(api: NeonAPI, exercis
     assert api.role(project, made.id, role.name).role.name in [one.name for one in api.roles(project, made.id).roles]
     exercised("role")
     exercised("roles")
-    assert api.role_password_reset(project, made.id, role.name).role.password != role.password
+    password = api.role_password_reset(project, made.id, role.name).role.password
+    assert password != role.password
     exercised("role_password_reset")
     settle(api, project)
     wished = {"name": "shop", "owner_name": role.name}
     database = api.database_create(project, made.id, database=wished).database
     exercised("database_create")
     settle(api, project)
-    assert api.branch_set_as_primary(project, made.id).branch.default
-    exercised("branch_set_as_primary")
-    with psycopg.connect(api.connection_uri(project, database.name, role.name).uri) as connection:
+    told = {"host": compute.host, "port": port, "user": role.name, "password": password, "dbname": database.name}
+    with psycopg.connect(**told) as connection:
         assert connection.execute("SELECT current_user").fetchone() == (role.name,)
     owner = api.roles(project, made.id).roles[0].name
     assert api.database_update(project, made.id, database.name, database={"owner_name": owner}).database.id
@@ -125,7 +127,6 @@ def test_a_branch_with_its_compute_its_roles_and_databases(api: NeonAPI, exercis
         settle(api, project)
     assert api.branch_update(project, made.id, branch={"name": "next"}).branch.name == "next"
     exercised("branch_update")
-    api.branch_set_as_primary(project, main)
     api.endpoint_delete(project, compute.id)
     exercised("endpoint_delete")
     settle(api, project)

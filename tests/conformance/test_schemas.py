@@ -190,3 +190,17 @@ def test_a_person_gets_a_table_and_the_first_that_failed(tmp_path: Path, capsys:
     told = capsys.readouterr().out
     assert told.startswith("vendor")
     assert "neon: failed: reply of GET /projects/{project_id}/operations/{operation_id} 200" in told
+
+
+def test_what_github_means_beyond_openapi_is_understood(judged: Judged) -> None:
+    entry = {"type": "file", "size": 1, "name": "a", "path": "a", "sha": "1", "git_url": None, "html_url": None}
+    entry |= {
+        "url": "http://a.example/",
+        "download_url": None,
+        "_links": {"self": "http://a.example/", "git": None, "html": None},
+    }
+    contents = {"vendor": "github", "method": "GET", "path": "/repos/ada/app/contents/docs/deep"}
+    assert judged(line(contents, 200, [entry]))["failed"] == 0  # a list, beside a discriminator
+    assert judged(line(contents, 200, [entry | {"size": "1"}]))["failed"] == 1
+    moved = contents | {"path": "/repositories/700000001/contents/docs"}
+    assert judged(line(moved, 200, [entry]))["exit"] == 0

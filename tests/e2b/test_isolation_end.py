@@ -14,7 +14,7 @@ import pytest
 
 from localcloud.e2b import runtime
 from localcloud.e2b.isolation import processes
-from localcloud.e2b.startup import StartCommand
+from localcloud.e2b.startup import STARTER, StartCommand
 from tests.fixtures.machines import Machines, run, serve
 
 pytestmark = [
@@ -66,7 +66,8 @@ import asyncio, sys
 from pathlib import Path
 from localcloud.e2b import runtime
 async def main():
-    machine = await runtime.launch(sandbox_id="iorphan", directory=Path(sys.argv[1]), tree=Path(sys.argv[2]),
+    machine = await runtime.launch(sandbox_id="iorphan", directory=Path(sys.argv[1]),
+        base=runtime.Base(app=(Path(sys.argv[2]),)),
         egress=runtime.Egress(), env={}, mode=sys.argv[3])
     machine.port_socket(5173)
     print(machine._top.pid, machine.envd_socket, flush=True)
@@ -146,7 +147,7 @@ async def test_what_envd_had_started_ends_with_it_and_the_start_command_gets_its
     app = json.dumps({"name": "app", "scripts": {"dev": f'node -e "{server}"'}})
     where = "/app" if machine.mode != "plain" else str(machine.directory / "app")
     await run(machine, f"cat > {where}/package.json <<'X'\n{app}\nX\n{DETACHED}")
-    command = StartCommand(machine.envd_socket)
+    command = StartCommand(machine.envd_socket, STARTER)
     command.start()
     try:
         first = await _page(machine)

@@ -17,7 +17,7 @@ from localcloud.e2b.isolation.names import AllowList
 from localcloud.e2b.isolation.outside import Outside, PrivateAddressError, UnknownNameError, is_public
 from localcloud.e2b.isolation.pump import Stream
 from localcloud.e2b.isolation.tunnel import Tunnel
-from localcloud.e2b.runtime import Egress, Runtime
+from localcloud.e2b.runtime import Base, Egress, Runtime
 from tests.conftest import missing
 from tests.fixtures.cloud import CloudUnderTest
 from tests.fixtures.machines import Machines, run
@@ -93,7 +93,9 @@ async def launch(machines: Machines, world: World) -> Launch:
     async def start(names: frozenset[str] = LISTED, name: str = "ione") -> Runtime:
         directory = machines.root / name
         directory.mkdir()
-        plan = machine.Plan(name, directory, machines.tree, Egress(names=names), machines.mode, outside=world.outside)
+        plan = machine.Plan(
+            name, directory, Base(app=(machines.tree,)), Egress(names=names), machines.mode, outside=world.outside
+        )
         made = await machine.launch(plan)
         machines.made.append(made)
         return made

@@ -106,7 +106,12 @@ async def test_vite_takes_the_baked_cache_as_it_is(tmp_path: Path, monkeypatch: 
         missing("isolation")
     made = await tree.prepare_app(tmp_path, mode, ignore)
     machine = await runtime.launch(
-        sandbox_id="ivite", directory=_directory(tmp_path), tree=made, egress=runtime.Egress(), env={}, mode=mode
+        sandbox_id="ivite",
+        directory=_directory(tmp_path),
+        base=runtime.Base(app=(made,)),
+        egress=runtime.Egress(),
+        env={},
+        mode=mode,
     )
     try:
         await run(machine, "cd /app && setsid nohup node --run dev > ~/dev.log 2>&1 < /dev/null & true")

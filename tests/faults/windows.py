@@ -33,6 +33,8 @@ def look_through_windows(ours: Ground, base: str, count: int, dice: random.Rando
 
 
 def _visit(ours: Ground, base: str, browser: Any, dice: random.Random) -> None:
+    from playwright.sync_api import expect
+
     from sessions_app.models import Session
     from sessions_app.visitors import _visitor, cookie_name
 
@@ -60,7 +62,7 @@ def _visit(ours: Ground, base: str, browser: Any, dice: random.Random) -> None:
                 two = context.new_page()
                 two.goto(f"http://{base}/")
     for page in (one, two):
-        page.wait_for_function("document.querySelectorAll('.chip[data-state=\"ready\"]').length === 5")
+        expect(page.locator('.chip[data-state="ready"]')).to_have_count(5, timeout=30_000)
     sessions = list(Session.objects.filter(visitor_hash=_visitor(secret).hash))
     assert [session.state for session in sessions] == ["open"], sessions
     states = set(sessions[0].resources.values_list("state", flat=True))

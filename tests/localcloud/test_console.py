@@ -15,7 +15,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, sync_playwright
 
 from tests.fixtures.cloud import CloudUnderTest
-from tests.localcloud.wire import project
+from tests.localcloud.wire import finished, project
 
 EVIL = "<script>document.title='pwned'</script><img src=x onerror=\"document.title='pwned'\">"
 PAGES = ("", "databases", "mailbox", "repositories", "events", "sandboxes", "faults", "ledger")
@@ -49,6 +49,8 @@ def evil_things(cloud: CloudUnderTest) -> dict[str, str]:
         assert answer.is_success, answer.text
         return answer
 
+    branch = {"branch": {"name": EVIL}, "endpoints": [{"type": "read_write"}]}
+    branch_id = send(f"/neon/api/v2/projects/{made['project']['id']}/branches", "neon", branch).json()["branch"]["id"]
     mail: dict[str, Any] = {"from": "Ada <a@b.co>", "to": "b@c.co", "subject": EVIL, "html": EVIL, "text": EVIL}
     mail["attachments"] = [{"filename": "<b>.html", "content": "PGI+"}]
     sent = send("/resend/emails", "resend", mail).json()["id"]
@@ -56,7 +58,8 @@ def evil_things(cloud: CloudUnderTest) -> dict[str, str]:
     properties = {"$groups": {"app": f"{name}{EVIL}"}, "$current_url": EVIL}
     event = {"api_key": cloud.keys["posthog"], "event": EVIL, "distinct_id": EVIL, "properties": properties}
     send("/posthog/e/", "posthog", event)
-    return {"mail": sent, "project": made["project"]["id"], "name": name}
+    finished(cloud, made["project"]["id"])
+    return {"mail": sent, "project": made["project"]["id"], "branch": branch_id, "name": name}
 
 
 class Acting(HTMLParser):
@@ -105,6 +108,7 @@ def test_every_page_shows_what_is_there_as_text(sam: httpx.Client, evil_things: 
     deep = (
         f"mailbox/{things['mail']}",
         f"databases/{things['project']}",
+        f"databases/{things['project']}?branch={things['branch']}",
         f"repositories/mk0r-local/{things['name']}",
         f"repositories/mk0r-local/{things['name']}/file?path=README.md",
     )
@@ -116,7 +120,10 @@ def test_every_page_shows_what_is_there_as_text(sam: httpx.Client, evil_things: 
         assert "unsafe" not in policy
         assert Acting(answer.text).found == [], path
         assert answer.headers["cache-control"] == "no-store"
-    assert "&lt;b&gt;x&lt;/b&gt;" in sam.get(f"/databases/{things['project']}").text
+    for branch in ("", f"?branch={things['branch']}"):
+        shown = sam.get(f"/databases/{things['project']}{branch}").text
+        assert "&lt;b&gt;x&lt;/b&gt;" in shown
+        assert "document.title=" in shown  # the branch's name, as text
 
 
 def test_a_mails_html_is_served_only_without_rights(sam: httpx.Client, evil_things: dict[str, str]) -> None:
@@ -245,3 +252,13 @@ def test_pages_fit_a_phone_and_please_axe(well: CloudUnderTest, page: Page, evil
             found[path] = serious
     assert found == {}
     assert troubles == []
+
+
+def test_templates_are_shown_with_how_their_build_stands(well: CloudUnderTest, sam: httpx.Client) -> None:
+    with httpx.Client(base_url=f"{well.base_url}/e2b", headers={"X-API-KEY": well.keys["e2b"]}) as api:
+        made = api.post("/v3/templates", json={"name": "shown-here"}).json()
+        text = sam.get("/sandboxes").text
+        assert "shown-here" in text
+        assert "waiting" in text
+        assert api.delete(f"/templates/{made['templateID']}").status_code == 204
+    assert "shown-here" not in sam.get("/sandboxes").text

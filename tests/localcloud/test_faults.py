@@ -84,7 +84,8 @@ def test_a_reset_loses_the_request_or_the_reply(
     well: CloudUnderTest, resend: httpx.Client, name: str, fault: str, count: int
 ) -> None:
     order(well, fault)
-    with pytest.raises(httpx.ReadError):
+    # A reset that comes after the head and before the body is used up by the sending; the reading then finds an end.
+    with pytest.raises((httpx.ReadError, httpx.RemoteProtocolError)):
         create(resend, name)
     assert made(well, name) == count
 

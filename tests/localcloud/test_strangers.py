@@ -17,7 +17,7 @@ from playwright.sync_api import Page, sync_playwright
 
 from tests.fixtures.cloud import CloudUnderTest
 
-pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("ignore::ResourceWarning")]
+pytestmark = [pytest.mark.browser, pytest.mark.long, pytest.mark.filterwarnings("ignore::ResourceWarning")]
 
 READ = (
     "/_cloud/", "/_cloud/ledger", "/_cloud/faults", "/_cloud/api/mail", "/_cloud/api/events", "/_cloud/mailbox",

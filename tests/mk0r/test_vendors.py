@@ -90,6 +90,7 @@ def test_local_vendors_get_the_address_and_the_key_of_localcloud() -> None:
         "E2B_SANDBOX_URL": "http://127.0.0.1:8001",
         "NEON_API_KEY": "k",
         "NEON_API_URL": "http://127.0.0.1:8001/neon/api/v2",
+        "NEON_CONSOLE_URL": "http://localhost:8001/_cloud/databases",
     }
 
 

@@ -14,6 +14,7 @@ from provisioning.outcome import MAX_RETRY_AFTER, Outcome, Verb
 from provisioning.providers.base import Nothing
 from provisioning.providers.github import GitHubApi
 from provisioning.providers.github_wire import GitHubWire
+from tests.fixtures.loopback import recorder
 
 NOW = 1_700_000_000
 DATE = email.utils.formatdate(NOW, usegmt=True)
@@ -52,17 +53,10 @@ async def test_a_throttle_without_retry_after_ends_with_the_hour(settings: Any, 
         reset = {"x-ratelimit-remaining": "0", "x-ratelimit-reset": str(int(time.time()) + 90)}
         return web.json_response({"message": "API rate limit exceeded for user ID 1."}, status=status, headers=reset)
 
-    app = web.Application()
-    app.router.add_route("*", "/{tail:.*}", throttled)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    settings.GITHUB_API_URL = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    try:
+    async with recorder(throttled) as (url, _):
+        settings.GITHUB_API_URL = url
         with pytest.raises(VendorError) as caught:
             await GitHubApi().call(Verb.CREATE, "create_repository", "POST", "/user/repos", Nothing)
-    finally:
-        await runner.cleanup()
     assert caught.value.outcome is Outcome.LATER
     assert caught.value.retry_after is not None
     assert 88 < caught.value.retry_after <= 92

@@ -13,7 +13,7 @@ import pytest
 from django.core.management import call_command
 from django.db import DatabaseError, connection, transaction
 
-from provisioning.models import Credential, Resource
+from provisioning.models import Credential, RepositoryToken, Resource
 from provisioning.rekeying import BATCH, rekey
 from provisioning.secrets import Secret, Unreadable
 from tests.fixtures.ground import begin
@@ -109,3 +109,18 @@ def test_i17_what_no_key_opens_is_named_and_left_and_the_rest_is_rotated(
     assert str(stuck) in told["unreadable"][0]
     assert Credential.objects.get(pk=stuck).ciphertext == before
     assert all(Credential.objects.get(pk=pk).ciphertext.startswith("v1:new:") for pk in ids)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_i17_tokens_of_repositories_rotate_with_the_rest(settings: Any) -> None:
+    old, new = key("old"), key("new")
+    settings.MK0R_ENCRYPTION_KEYS = old
+    session = begin()
+    row = Resource.objects.filter(session_id=session.pk, provider="github").get()
+    kept = RepositoryToken(resource=row, fresh_until=session.expires_at, expires_at=session.expires_at)
+    kept.seal(Secret("ghs_" + "x" * 600))
+    kept.save()
+    settings.MK0R_ENCRYPTION_KEYS = f"{new},{old}"
+    assert rekey().resealed == 1
+    settings.MK0R_ENCRYPTION_KEYS = new
+    assert RepositoryToken.objects.get(pk=kept.pk).reveal().expose() == "ghs_" + "x" * 600

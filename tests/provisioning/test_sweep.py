@@ -28,6 +28,7 @@ from provisioning.sweep_models import Ghost, Stray, SweepRun
 from provisioning.sweep_report import Report
 from sessions_app.models import Event, Session
 from sessions_app.slugs import slug_for
+from staff.models import Entry
 from tests.fixtures.cloud import CloudUnderTest, run_cloud
 
 pytestmark = pytest.mark.usefixtures("vendors")
@@ -655,6 +656,9 @@ async def test_the_command_prints_what_was_found_and_ends_with_1_when_it_asks(
 ) -> None:
     session = await begin()
     await services.converge(session.pk)
+    with pytest.raises(CommandError, match="Look first"):
+        await asyncio.to_thread(command)
+    assert (await asyncio.to_thread(command, "--dry-run"))[0] == 0
     status, said = await asyncio.to_thread(command)
     assert status == 0
     titles, *lines = said.splitlines()
@@ -675,6 +679,9 @@ async def test_the_command_prints_what_was_found_and_ends_with_1_when_it_asks(
     assert approved[0] == 0
     assert "2 to delete" in approved[1]
     assert mine(vendors, session) == set()
+    logged = [one async for one in Entry.objects.order_by("id").values_list("action", "who", "where")]
+    assert [action for action, *_ in logged] == ["sweep", "sweep", "sweep", "approve"]
+    assert {(who.endswith(" (shell)"), where) for _, who, where in logged} == {(True, "shell")}
     with pytest.raises(CommandError, match="was answered"):
         await asyncio.to_thread(command, "--approve", str(told["run"]))
 

@@ -92,6 +92,7 @@ def everything() -> Everything:
         "extend": {"key": opened.pk, "option.hours": "1"},
         "end_turn": {"key": turn.pk},
         "retry": {"key": rows["audience"].pk},
+        "delete_now": {"key": stuck.pk},
         "forget": {"key": stuck.pk},
         "revoke": {"key": held.pk},
         "rotate": {"key": held.pk},

@@ -11,7 +11,7 @@ from datetime import timedelta
 import pytest
 from django.contrib.auth.models import User
 from django.utils import timezone
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 
 from provisioning import services as provisioning
 from provisioning.models import Alert, Resource, SweepRun, Vendor
@@ -20,7 +20,7 @@ from sessions_app.slugs import slug_for
 from tests.staff import scale
 from tests.staff.browsing import Seat, key_of
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.browser, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.browser, pytest.mark.long, pytest.mark.timeout(600)]
 
 
 def _month() -> None:
@@ -87,7 +87,7 @@ def test_the_dashboard_follows_the_ledger_and_leaves_the_reader_where_they_are(
     page.evaluate("document.querySelector('.kpi .big a').textContent = 'old'")
     with page.expect_response("**/admin/"):
         page.clock.run_for(10_500)
-    page.wait_for_function("document.querySelector('.kpi .big a').textContent !== 'old'")
+    expect(page.locator(".kpi .big a").first).not_to_have_text("old")
     assert page.evaluate("document.activeElement.href") == link.evaluate("(one) => one.href")
     assert region.evaluate("(one) => one.scrollLeft") == 120
     page.locator("header details.narrow-only summary").click()

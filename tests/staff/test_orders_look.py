@@ -18,7 +18,7 @@ from sessions_app.slugs import slug_for
 from staff.models import Errand, Undertaking
 from tests.staff.browsing import Seat, key_of
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.browser, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.browser, pytest.mark.long, pytest.mark.timeout(600)]
 
 
 def sessions(count: int) -> list[Session]:

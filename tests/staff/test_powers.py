@@ -173,6 +173,29 @@ async def test_what_cannot_be_deleted_is_forgotten_for_a_reason_and_its_session_
     assert [came for came, _ in await ordered(sam, "forget", [repository.pk], reason=why)] == ["nothing"]
 
 
+async def test_what_is_stuck_is_tried_again_at_once_and_told_how_that_went(lean: CloudUnderTest, sam: Actor) -> None:
+    session = await begun()
+    repository = await row(session, "github")
+    [(state, words)] = await ordered(sam, "delete_now", [repository.pk])
+    assert (state, words) == ("failed", "is ready: only what is being deleted or stuck can be deleted now")
+    lean.set_faults([{"vendor": "github", "operation": "delete_repository", "fault": "status:403"}])
+    await db(services.session_end)(session)
+    await provisioning.converge(session.pk)
+    later = timezone.now() + HOUR
+    await Resource.objects.filter(pk=repository.pk).aupdate(state="stuck", delete_attempts=6, next_at=later)
+    [(state, words)] = await ordered(sam, "delete_now", [repository.pk], session)
+    assert state == "failed"
+    assert words.startswith("still there: ")
+    assert "; tried again at" in words
+    tried = await row(session, "github")
+    assert (tried.state, tried.delete_attempts) == ("stuck", 7)
+    lean.clear_faults()
+    [(state, words)] = await ordered(sam, "delete_now", [repository.pk], session)
+    assert (state, words) == ("done", "deleted, and not found when looked for again")
+    assert lean.live(name=f"mk0r-{session.slug}") == []
+    assert [came for came, _ in await ordered(sam, "delete_now", [repository.pk])] == ["nothing"]
+
+
 async def test_i13_a_revoked_credential_is_taken_no_more_with_the_others_of_its_vendor_and_retry_brings_new_ones(
     lean: CloudUnderTest, sam: Actor
 ) -> None:

@@ -25,7 +25,7 @@ from tests.staff.browsing import Seat, chromium_at, key_of, web
 from tests.staff.conftest import PASSWORD, account
 from tests.staff.everything import VALUE, Everything, all_rows, everything
 
-pytestmark = [pytest.mark.django_db, pytest.mark.browser, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.django_db, pytest.mark.browser, pytest.mark.long, pytest.mark.timeout(600)]
 GROUPS = (groups.VIEWER, groups.OPERATOR, groups.ADMIN)
 # Orders as forms, buttons of forms and lists have them, by the name of the power; and ways to a value.
 _OFFERED = """() => [

@@ -25,7 +25,7 @@ from tests.staff.browsing import Seat, chromium_at, key_of
 from tests.staff.conftest import PASSWORD, account
 from tests.staff.working import Working, aside, until, working
 
-pytestmark = [pytest.mark.django_db, pytest.mark.browser, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.django_db, pytest.mark.browser, pytest.mark.long, pytest.mark.timeout(600)]
 WHY = "because"
 
 
@@ -142,6 +142,16 @@ def retry(page: Page, console: Working) -> None:
     row.get_by_role("button", name="Retry").click()
     assert "is live" in confirmed(page, "retry")
     assert ("resend", "api_key") in console.things(session)
+
+
+def delete_now(page: Page, console: Working) -> None:
+    session = console.begun()
+    aside(lambda: _ended(session))
+    page.goto(reverse("admin:index"))
+    row = page.get_by_role("region", name="Stuck resources, table").get_by_role("row", name=f"mk0r-{session.slug}")
+    row.get_by_role("button", name="Delete now").click()
+    assert "deleted, and not found when looked for again" in confirmed(page, "delete_now")
+    assert ("github", "repository") not in console.things(session)
 
 
 def extend(page: Page, console: Working) -> None:
@@ -330,7 +340,7 @@ def repair(page: Page, console: Working) -> None:
 
 
 OPERATES: dict[str, Callable[[Page, Working], None]] = {
-    one.__name__: one for one in (teardown, retry, extend, end_turn, revoke, archive, sweep, pause_vendor)
+    one.__name__: one for one in (teardown, retry, delete_now, extend, end_turn, revoke, archive, sweep, pause_vendor)
 }
 ADMINISTERS: dict[str, Callable[[Page, Working], None]] = {
     one.__name__: one for one in (forget, rotate, reveal, transfer, approve, delete_stray, dismiss, adopt, repair)

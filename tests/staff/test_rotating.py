@@ -13,10 +13,12 @@ import pytest
 from channels.db import database_sync_to_async
 from django.utils import timezone
 
-from provisioning import envfile, faults, rotations
+from provisioning import budgets, envfile, faults, rotations
 from provisioning import services as provisioning
 from provisioning.models import Credential, Resource, Rotation
 from provisioning.providers.base import Made
+from provisioning.providers.registry import step_for
+from provisioning.rates import Rate
 from provisioning.secrets import Secret
 from sessions_app.models import Session
 from sessions_app.process import sessions
@@ -281,3 +283,23 @@ async def test_the_page_that_asks_says_of_each_what_will_change(live: Session) -
     ]  # fmt: skip
     assert [one.what for one in said["api_key"]] == ["RESEND_API_KEY"]
     assert said["sandbox"][0].state.startswith("stays as it is.")
+
+
+async def test_a_new_credential_takes_its_place_in_its_vendors_budget_and_waits_where_there_is_none(
+    live: Session, vendor_settings: CloudUnderTest, settings: Any
+) -> None:
+    before, step = await held(live), step_for("resend", KINDS["resend"])
+    settings.VENDOR_BUDGETS = {"resend": (Rate(1, 3600),)}
+    rotation = await wish(live, "resend")
+    await provisioning.converge(live.pk)
+    await assert_rotated(vendor_settings, live, "resend", before)
+    [booked] = await db(lambda: budgets.booked(step, budgets.booked_until(), timezone.now()))()
+    assert booked.wait > 3000
+    await rotation.arefresh_from_db()
+    now, again = await held(live), await wish(live, "resend")
+    await provisioning.converge(live.pk)
+    await again.arefresh_from_db()
+    assert (again.state, again.calls, again.words) == (State.ASKED, 0, "waits for its place at Resend")
+    assert again.next_at is not None
+    assert again.next_at > timezone.now() + timedelta(minutes=4)
+    assert await held(live) == now

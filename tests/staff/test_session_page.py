@@ -31,8 +31,9 @@ def page_of(session: Session) -> str:
 
 
 async def test_a_live_session_shows_its_legs_its_keys_as_dots_and_the_way_to_each_vendor(
-    live: Session, signed_in: Callable[[str], Client]
+    live: Session, signed_in: Callable[[str], Client], settings: Any
 ) -> None:
+    assert settings.NEON_CONSOLE_URL.startswith("http://localhost:")  # the stand-in's own page
     values = [one.reveal().expose() async for one in Credential.objects.filter(resource__session=live)]
     for group in ("viewer", "superuser"):
         client = await db(signed_in)(group)
@@ -46,6 +47,8 @@ async def test_a_live_session_shows_its_legs_its_keys_as_dots_and_the_way_to_eac
             assert label in shown, label
         repository = await Resource.objects.aget(session=live, provider="github")
         assert f'href="{repository.url}"' in shown
+        project = (await Resource.objects.aget(session=live, provider="neon")).external_id
+        assert f'href="{settings.NEON_CONSOLE_URL}/{project}"' in shown
         assert values
         assert not [value for value in values if len(value) >= 8 and value in shown]
         drawn = re.findall(r'<rect class="bar(?:-next)?" x="([\d.]+)%" y="0" width="([\d.]+)%"', shown)

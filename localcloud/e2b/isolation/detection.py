@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 
 from localcloud.e2b.isolation import machine
-from localcloud.e2b.runtime import Egress, LaunchError
+from localcloud.e2b.runtime import Base, Egress, LaunchError
 
 _log = logging.getLogger(__name__)
 _SETTLED: dict[tuple[str, Path | None], str] = {}
@@ -21,7 +21,7 @@ async def _works(mode: str, directory: Path | None) -> str | None:
     place = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="probe-", dir=directory))
     try:
         (place / "tree").mkdir()
-        plan = machine.Plan("probe", place / "sandbox", place / "tree", Egress(), mode)
+        plan = machine.Plan("probe", place / "sandbox", Base(app=(place / "tree",)), Egress(), mode)
         plan.directory.mkdir()
         running = await machine.launch(plan)
         await running.stop()

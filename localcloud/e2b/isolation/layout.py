@@ -12,7 +12,6 @@ import compileall
 import json
 import os
 import shutil
-import subprocess
 import sys
 import sysconfig
 from dataclasses import dataclass, field
@@ -22,6 +21,7 @@ from typing import TYPE_CHECKING
 
 from embedded import node
 from localcloud.e2b import npm
+from localcloud.e2b.isolation import layers
 from localcloud.e2b.isolation.names import NAME_SERVER
 from localcloud.e2b.isolation.processes import MARK
 from localcloud.e2b.runtime import ENVD
@@ -113,10 +113,9 @@ def prepare(plan: Plan) -> Place:
     """Make the sandbox's directories and describe it. Blocking: where it must, it copies the tree. `LayoutError`."""
     _compile()
     try:
-        for name in ("home", "bin"):
-            (plan.directory / name).mkdir(mode=0o755, parents=True, exist_ok=True)
+        (plan.directory / "bin").mkdir(mode=0o755, parents=True, exist_ok=True)
         return _plain(plan) if plan.mode == "plain" else _apart(plan)
-    except (OSError, node.NodeUnavailable) as problem:
+    except (OSError, node.NodeUnavailable, layers.LayersError) as problem:
         raise LayoutError(str(problem)) from problem
 
 
@@ -130,6 +129,7 @@ def _environment(plan: Plan, *, home: str, path: list[str]) -> dict[str, str]:
         "TERM": "xterm-256color",
         "PORT": "5173",
         "npm_config_cache": f"{home}/.npm",
+        "npm_config_prefix": f"{home}/.local",
         "npm_config_update_notifier": "false",
         "npm_config_fund": "false",
         "npm_config_audit": "false",
@@ -153,12 +153,11 @@ def _agent_paths(agent: Path | None, seen_at: str) -> list[str]:
 
 
 def _plain(plan: Plan) -> Place:
-    app, home = plan.directory / "app", plan.directory / "home"
-    if not app.exists():
-        _copy(plan.tree, app)
+    app, home = _copies(plan)
     root = node.node_root()
     _tools(plan.directory / "bin", str(root))
-    path = [str(plan.directory / "bin"), *_agent_paths(plan.agent, str(plan.agent)), str(root / "bin")]
+    agent = _agent_paths(plan.agent, str(plan.agent))
+    path = [str(plan.directory / "bin"), f"{home}/.local/bin", *agent, str(root / "bin")]
     argv = ["--fd", "3", "--die-with-stdin", "--map", f"/app={app}", "--map", f"/home/user={home}"]
     return Place(
         mode="plain",
@@ -170,29 +169,37 @@ def _plain(plan: Plan) -> Place:
     )
 
 
-def _copy(tree: Path | None, app: Path) -> None:
-    """A private copy of the starter tree, complete or not there at all; shares blocks where the file system can."""
-    fresh = app.with_name("app.tmp")
-    shutil.rmtree(fresh, ignore_errors=True)
-    if tree is None:
-        fresh.mkdir(mode=0o755)
-    else:
-        how = ["-cR"] if sys.platform == "darwin" else ["-a", "--reflink=auto"]
-        done = subprocess.run(["cp", *how, str(tree), str(fresh)], capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise LayoutError(f"the starter project could not be copied: {done.stderr.strip()[:300]}")
-    fresh.replace(app)
+def _copies(plan: Plan) -> tuple[Path, Path]:
+    """The sandbox's own `/app` and `/home/user`, copied from their layers unless they are there."""
+    app, home = plan.directory / "app", plan.directory / "home"
+    for directory, below in ((app, plan.base.app), (home, plan.base.home)):
+        if not directory.is_dir():
+            layers.copy(below, directory)
+    return app, home
+
+
+def _directories(plan: Plan) -> tuple[list[tuple[str, str, str]], list[layers.Overlay]]:
+    """What is bound at `/app` and `/home/user`, and what is mounted there as an overlay."""
+    whose = owner(), owner_group()
+    if plan.copy:
+        app, home = _copies(plan)
+        for own in (app, home):
+            os.chown(own, *whose)
+        return [(str(app), "/app", "rw"), (str(home), "/home/user", "rw")], []
+    overlays = [layers.app_overlay(plan.directory, plan.base, whose)]
+    if plan.base.home:
+        return [], [*overlays, layers.home_overlay(plan.directory, plan.base, whose)]
+    home = plan.directory / "home"
+    home.mkdir(mode=0o755, exist_ok=True)
+    os.chown(home, *whose)
+    return [(str(home), "/home/user", "rw")], overlays
 
 
 def _apart(plan: Plan) -> Place:
     directory = plan.directory
-    layers = directory / "layers"
-    for owned in (layers, layers / "upper", layers / "work", directory / "home"):
-        owned.mkdir(mode=0o755, exist_ok=True)
-        os.chown(owned, owner(), owner_group())
     proxy = dict.fromkeys(("http_proxy", "https_proxy", "npm_config_proxy", "npm_config_https_proxy"), PROXY_URL)
-    path = [*_agent_paths(plan.agent, "/opt/agent"), "/opt/node/bin", "/usr/local/bin", "/usr/bin", "/bin"]
-    environment = _environment(plan, home="/home/user", path=["/opt/mk0r/bin", *path])
+    path = ["/opt/mk0r/bin", "/home/user/.local/bin", *_agent_paths(plan.agent, "/opt/agent"), "/opt/node/bin"]
+    environment = _environment(plan, home="/home/user", path=[*path, "/usr/local/bin", "/usr/bin", "/bin"])
     if plan.egress.hosts:
         proxy["npm_config_registry"] = npm.registry()
         for bundle in _CERTIFICATES:
@@ -204,14 +211,8 @@ def _apart(plan: Plan) -> Place:
     if plan.agent is not None:
         plan.agent.mkdir(parents=True, exist_ok=True)
         binds.append((str(plan.agent), "/opt/agent", "ro"))
-    spec = _spec(directory, plan.mode, binds)
-    if plan.copy:
-        if not (directory / "app").exists():
-            _copy(plan.tree, directory / "app")
-            os.chown(directory / "app", owner(), owner_group())
-        binds.append((str(directory / "app"), "/app", "rw"))
-    else:
-        spec["overlay"] = {"lower": str(plan.tree or directory / "empty"), "layers": str(layers)}
+    bound, overlays = _directories(plan)
+    spec = {**_spec(directory, plan.mode, [*binds, *bound]), "overlays": overlays}
     boot = [python, "-I", "-c", _BOOT, "/opt/mk0r/lib", "/opt/mk0r/envd/__main__.py", "--fd", "3", "--die-with-stdin"]
     return Place(
         mode=plan.mode,
@@ -231,16 +232,16 @@ def bare_command(directory: Path, tree: Path, mode: str, argv: list[str]) -> lis
     """
     for name in ("home", "bin"):
         (directory / name).mkdir(mode=0o755)
-    spec = _spec(directory, mode, [*_binds(directory), (str(tree), "/app", "rw")])
+    home = (str(directory / "home"), "/home/user", "rw")
+    spec = _spec(directory, mode, [*_binds(directory), home, (str(tree), "/app", "rw")])
     spec["environment"] = {"PATH": "/opt/node/bin:/usr/bin:/bin", "HOME": "/home/user"}
     spec = {**spec, "parent": os.getpid(), "argv": argv}
     return [sys.executable, "-I", "-S", str(_HERE / "stage.py"), json.dumps(spec)]
 
 
 def _spec(directory: Path, mode: str, binds: list[tuple[str, str, str]]) -> dict[str, object]:
-    """What `stage` must know, but for the overlay and the program to run; writes the files it refers to."""
-    for name in ("etc", "empty"):
-        (directory / name).mkdir(mode=0o755, exist_ok=True)
+    """What `stage` must know, but for overlays and the program to run; writes the files it refers to."""
+    (directory / "etc").mkdir(mode=0o755, exist_ok=True)
     for name, text in _ETC.items():
         (directory / "etc" / name).write_text(text)
     _tools(directory / "bin", "/opt/node")
@@ -248,7 +249,7 @@ def _spec(directory: Path, mode: str, binds: list[tuple[str, str, str]]) -> dict
         "mode": mode,
         "bwrap": shutil.which("bwrap") or "bwrap",
         "owner": owner(),
-        "overlay": None,
+        "overlays": [],
         "binds": binds,
         "links": _links(),
         "environment": _libraries(),
@@ -275,7 +276,6 @@ def _binds(directory: Path) -> list[tuple[str, str, str]]:
         (str(ENVD), "/opt/mk0r/envd", "ro"),
         (str(_HERE / "inner.py"), "/opt/mk0r/inner.py", "ro"),
         (str(directory / "bin"), "/opt/mk0r/bin", "ro"),
-        (str(directory / "home"), "/home/user", "rw"),
     ]
     return binds
 

@@ -10,12 +10,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from localcloud.e2b.isolation import inward, layout, leftovers, processes
+from localcloud.e2b.isolation import inward, layers, layout, leftovers, processes
 from localcloud.e2b.isolation.control import Control, ControlError
 from localcloud.e2b.isolation.egress import Gates
 from localcloud.e2b.isolation.outside import Outside
 from localcloud.e2b.isolation.pump import Stream, hang_up
-from localcloud.e2b.runtime import PREVIEW_PORT, Egress, LaunchError
+from localcloud.e2b.runtime import PREVIEW_PORT, Base, Egress, LaunchError
 
 START_WITHIN = 20.0  # seconds until envd must answer; a loaded machine takes longer than the usual 0.3
 OVERLAY_FAILED = "mount overlay"  # as `stage` words it
@@ -31,12 +31,12 @@ class Plan:
 
     sandbox_id: str
     directory: Path
-    tree: Path | None
+    base: Base
     egress: Egress
     mode: str
     env: dict[str, str] = field(default_factory=dict)
     agent: Path | None = None
-    copy: bool = False  # /app is a copy of the tree instead of an overlay
+    copy: bool = False  # its directories are copies of their layers instead of overlays
     outside: Outside = field(default_factory=Outside)
 
 
@@ -194,6 +194,9 @@ class Machine:
     async def thaw(self) -> None:
         if self._top is not None and self.alive:
             processes.continue_all(self._top, self.id, loose=self._plain)
+
+    def standing(self) -> Base:
+        return layers.standing(self.directory, self._plan.base)
 
     async def stop(self) -> None:
         """Runs to its end even if whoever asked is cancelled: half a stop would leave processes behind."""

@@ -123,30 +123,31 @@ def gather(spec: dict) -> dict:  # type: ignore[type-arg]
     The sources are opened first, because they may themselves lie below what `STAGING` then hides.
     """
     wanted = [(source, how, f"{STAGING}/{number}") for number, (source, _, how) in enumerate(spec["binds"])]
-    if spec["overlay"]:
-        wanted.append((spec["overlay"]["lower"], "ro", f"{STAGING}/lower"))
-        wanted.append((spec["overlay"]["layers"], "rw", f"{STAGING}/layers"))
+    for number, one in enumerate(spec["overlays"]):
+        wanted += [(lower, "ro", f"{STAGING}/o{number}/{at}") for at, lower in enumerate(one["lowers"])]
+        wanted.append((one["layers"], "rw", f"{STAGING}/o{number}/own"))
     opened = [(os.open(source, os.O_PATH | os.O_CLOEXEC), how, staged) for source, how, staged in wanted]
     mount("tmpfs", STAGING, "tmpfs", MS_NOSUID | MS_NODEV, "mode=755,size=1m")
-    for name in ("app", "root"):
-        os.mkdir(f"{STAGING}/{name}")  # noqa: PTH102
+    os.mkdir(f"{STAGING}/root")  # noqa: PTH102
     for descriptor, how, staged in opened:
         bind(f"/proc/self/fd/{descriptor}", staged, how)
         os.close(descriptor)
     os.chdir("/")
     binds = [(f"{STAGING}/{number}", target, how) for number, (_, target, how) in enumerate(spec["binds"])]
-    if spec["overlay"]:
-        binds.append((f"{STAGING}/app", "/app", "rw"))
+    for number, one in enumerate(spec["overlays"]):
+        os.mkdir(f"{STAGING}/o{number}/merged")  # noqa: PTH102
+        binds.append((f"{STAGING}/o{number}/merged", one["target"], "rw"))
     return {**spec, "binds": binds}
 
 
-def mount_overlay() -> None:
-    """The project over its shared tree. The work directory may hold a mode-000 leftover that only its owner can use."""
-    leftover = f"{STAGING}/layers/work/work"
+def mount_overlay(place: str, layers: int) -> None:
+    """A directory over its layers. The work directory may hold a mode-000 leftover that only its owner can use."""
+    leftover = f"{place}/own/work/work"
     if os.path.isdir(leftover):  # noqa: PTH112 - no pathlib: this starts in milliseconds
         os.chmod(leftover, 0o700)  # noqa: PTH101
-    data = f"lowerdir={STAGING}/lower,upperdir={STAGING}/layers/upper,workdir={STAGING}/layers/work,userxattr"
-    mount("overlay", f"{STAGING}/app", "overlay", MS_NOSUID | MS_NODEV, data)
+    lowers = ":".join(f"{place}/{at}" for at in range(layers))
+    data = f"lowerdir={lowers},upperdir={place}/own/upper,workdir={place}/own/work,userxattr"
+    mount("overlay", f"{place}/merged", "overlay", MS_NOSUID | MS_NODEV, data)
 
 
 def bwrap_command(spec: dict) -> list[str]:  # type: ignore[type-arg]
@@ -262,8 +263,8 @@ def main() -> None:
         mount("none", "/", None, MS_REC | MS_PRIVATE)
         spec = gather(spec)
     die_with(spec["parent"])  # again: the kernel forgets it when a process changes its user
-    if spec["overlay"]:
-        mount_overlay()
+    for number, one in enumerate(spec["overlays"]):
+        mount_overlay(f"{STAGING}/o{number}", len(one["lowers"]))
     if spec["mode"] == "bwrap":
         os.execve(spec["bwrap"], bwrap_command(spec), {})  # noqa: S606
     unshare(NEWPID | NEWIPC | NEWUTS | NEWNET | NEWCGROUP)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import getpass
 import json
 import sys
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import transaction
 from django.utils import timezone
 
-from provisioning import http, sweep, sweep_rows
+from provisioning import http, sweep, sweep_rows, sweep_rules
 from provisioning.sweep_models import SweepRun
+from staff import audit
+from staff.actors import of_shell
 
 _COLUMNS = (
     ("listed", "listed"),
@@ -45,6 +47,8 @@ class Command(BaseCommand):
             if options["dry_run"]:
                 raise CommandError("--approve deletes; it cannot be given together with --dry-run.")
             self._approve(options["approve"], quiet=options["json"])
+        else:
+            self._require_dry_first(dry=options["dry_run"])
         run = asyncio.run(_sweep(dry=options["dry_run"]))
         if options["json"]:
             self.stdout.write(json.dumps(_told(run)))
@@ -53,9 +57,18 @@ class Command(BaseCommand):
         if run.state == SweepRun.State.ASKING:
             sys.exit(1)
 
+    def _require_dry_first(self, *, dry: bool) -> None:
+        """What a live run by hand would delete has been looked at by somebody; every run by hand is on record."""
+        if not dry and not sweep_rows.looked_by_hand(timezone.now() - sweep_rules.DRY_COUNTS):
+            raise CommandError("Look first: manage.py sweep --dry-run. A live run is taken within an hour after that.")
+        audit.record(of_shell(), "sweep", "every vendor", dry=dry)
+
     def _approve(self, number: int, *, quiet: bool) -> None:
+        actor = of_shell()
         try:
-            strays, ghosts = sweep_rows.approve(number, by=getpass.getuser(), now=timezone.now())
+            with transaction.atomic():
+                strays, ghosts = sweep_rows.approve(number, by=actor.name, now=timezone.now())
+                audit.record(actor, "approve", f"sweep run {number}")
         except sweep_rows.NothingToApprove as error:
             raise CommandError(str(error)) from error
         if not quiet:

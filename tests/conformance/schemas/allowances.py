@@ -14,6 +14,8 @@ ANYWHERE = {
 }
 # At one vendor, for any call.
 VENDORS = {
+    ("github", 301): "moved to another name",
+    ("github", 307): "moved to another name",
     ("github", 400): "a body that is no JSON",
     ("github", 403): "not allowed to this caller",
     ("github", 404): "not there, or not for this caller to see",
@@ -27,6 +29,7 @@ CALLS = {
 # Members that a vendor's replies carry although an open schema does not name them.
 BESIDE = {
     ("github", 4, ".status"): "every error carries its status, which only one of the error schemas names",
+    ("github", 5, ".status"): "as above",
 }
 
 

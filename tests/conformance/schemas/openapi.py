@@ -20,25 +20,31 @@ def neon() -> Contract:
     file = packages() / "node_modules/@neondatabase/api-client/public-v2-for-users.gen.yaml"
     document = yaml.load(file.read_bytes(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     texts = json.loads(json.dumps(document, default=str))  # YAML reads statuses as numbers
+    branch = "/projects/{project_id}/branches/{branch_id}"  # PyPI `neon-api` goes on using its older name
+    texts = _also(texts, f"{branch}/set_as_default", f"{branch}/set_as_primary")
     return _contract("neon", texts, "GeneralError", base="/api/v2")
 
 
 def github() -> Contract:
     """`@octokit/openapi`, the edition whose schemas still refer to each other."""
     file = packages() / "node_modules/@octokit/openapi/generated/api.github.com.json"
-    return _contract("github", _numbered(json.loads(file.read_bytes())), "basic-error", unusable="validation-error")
+    # What the redirects of a moved repository lead to.
+    document = _also(json.loads(file.read_bytes()), "/repos/{owner}/{repo}", "/repositories/{repository_id}")
+    # This copy of an installation wants its account to be a user and an enterprise at once; the others let it choose.
+    listed = document["paths"]["/app/installations"]["get"]["responses"]["200"]["content"][JSON]["schema"]
+    listed["items"] = {"$ref": "#/components/schemas/installation"}
+    return _contract("github", document, "basic-error", unusable="validation-error")
 
 
-def _numbered(document: Mapping[str, Any]) -> Mapping[str, Any]:
-    """With `/repositories/{id}…`, which the redirects of a moved repository lead to and the description leaves out."""
-    named = "/repos/{owner}/{repo}"
+def _also(document: Mapping[str, Any], told: str, called: str) -> Mapping[str, Any]:
+    """*document* with what it tells of paths that begin with *told* also under *called*, which it leaves out."""
     paths = document["paths"]
-    moved = {
-        "/repositories/{repository_id}" + path.removeprefix(named): item
+    more = {
+        called + path.removeprefix(told): item
         for path, item in paths.items()
-        if path == named or path.startswith(f"{named}/")
+        if path == told or path.startswith(f"{told}/")
     }
-    return {**document, "paths": {**moved, **paths}}
+    return {**document, "paths": {**more, **paths}}
 
 
 def _contract(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 
@@ -116,7 +117,7 @@ class _Met:
 
         own: dict[str, Keyword] = {"properties": described, "additionalProperties": further}
         if dialect is OAS30Validator:
-            own |= {keyword: _nullable(dialect.VALIDATORS[keyword]) for keyword in ("allOf", "anyOf", "enum", "oneOf")}
+            own |= {keyword: _lenient(dialect.VALIDATORS[keyword]) for keyword in ("allOf", "anyOf", "enum", "oneOf")}
         return extend(dialect, own)
 
     def unknown(self, body: Any, where: str) -> Iterator[str]:
@@ -131,10 +132,15 @@ class _Met:
                 yield from self.unknown(value, f"{where}.{key}")
 
 
-def _nullable(keyword: Keyword) -> Keyword:
-    """*keyword*, letting null through where the schema says `nullable`: GitHub does beside a choice, without a type."""
+def _lenient(keyword: Keyword) -> Keyword:
+    """*keyword*, read as GitHub means it where OpenAPI leaves it without a meaning.
+
+    `nullable` stands beside a choice, without a type; a discriminator stands where one of the choices is a list.
+    """
 
     def choice(validator: Any, value: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
+        if isinstance(instance, list):
+            schema = {key: told for key, told in schema.items() if key != "discriminator"}
         if instance is not None or not schema.get("nullable"):
             yield from keyword(validator, value, instance, schema) or ()
 
@@ -149,12 +155,17 @@ def _shape(body: Any) -> Any:
         case list():
             return ("list", min(len(body), 2), frozenset(_shape(item) for item in body))
         case str():
-            return body if _WORD.fullmatch(body) else _RUNS.sub(_run, _IDENTITY.sub("#", body[:2000]))
+            return _text(body[:2000])
         case bool() | None:
             return body
         case int() | float():
             return (type(body), (body > 0) - (body < 0), len(f"{body:.0f}"))
     raise TypeError(type(body))
+
+
+@lru_cache(maxsize=100_000)
+def _text(text: str) -> str:
+    return text if _WORD.fullmatch(text) else _RUNS.sub(_run, _IDENTITY.sub("#", text))
 
 
 def _run(run: re.Match[str]) -> str:

@@ -22,6 +22,8 @@ from e2b.sandbox.commands.command_handle import PtySize
 
 from tests.fixtures.cloud import CloudUnderTest
 
+pytestmark = pytest.mark.client("e2b", "e2b (Python)")
+
 
 async def eventually(check, seconds: float = 5.0) -> None:
     deadline = time.monotonic() + seconds

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import time
 from datetime import UTC, datetime
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 from e2b import (
     AsyncSandbox,
     AuthenticationException,
+    RateLimitException,
     Sandbox,
     SandboxException,
     SandboxQuery,
@@ -21,6 +23,8 @@ from e2b.exceptions import SandboxNotFoundException, SandboxNotRunningException
 
 from tests.fixtures.cloud import CloudUnderTest
 
+pytestmark = pytest.mark.client("e2b", "e2b (Python)")
+
 
 async def listed(e2b_options: dict[str, Any], query: SandboxQuery | None = None, **options: Any) -> list[Any]:
     pages = AsyncSandbox.list(query=query, **options, **e2b_options)
@@ -28,6 +32,14 @@ async def listed(e2b_options: dict[str, Any], query: SandboxQuery | None = None,
     while pages.has_next:
         found += await pages.next_items()
     return found
+
+
+async def pause_mode(cloud: CloudUnderTest, sandbox: AsyncSandbox) -> str | None:
+    """What the last pause kept; the SDK does not show it."""
+    async with httpx.AsyncClient(headers={"X-API-KEY": cloud.keys["e2b"]}) as client:
+        answer = await client.get(f"{cloud.base_url}/e2b/sandboxes/{sandbox.sandbox_id}")
+    mode: str | None = answer.json().get("pauseMode")
+    return mode
 
 
 async def test_a_new_sandbox_is_described_and_in_the_ledger(cloud: CloudUnderTest, make_sandbox, e2b_options) -> None:
@@ -140,14 +152,47 @@ async def test_a_pause_keeps_files_and_processes(make_sandbox, e2b_options) -> N
     assert handle.pid in {process.pid for process in await again.commands.list()}
 
 
-async def test_a_pause_without_memory_keeps_files_only(make_sandbox) -> None:
+async def test_a_pause_keeps_what_a_process_reads_from(make_sandbox) -> None:
+    sandbox = await make_sandbox()
+    handle = await sandbox.commands.run("read one; read two; echo $one $two", background=True, stdin=True, timeout=0)
+    await sandbox.commands.send_stdin(handle.pid, "before\n")
+    await sandbox.pause()
+    await sandbox.connect()
+    heard = await sandbox.commands.connect(handle.pid, timeout=0)
+    await sandbox.commands.send_stdin(handle.pid, "after\n")
+    assert (await heard.wait()).stdout == "before after\n"
+
+
+async def test_a_pause_without_memory_keeps_files_only(cloud: CloudUnderTest, make_sandbox) -> None:
     sandbox = await make_sandbox()
     await sandbox.files.write("/app/kept", "yes")
     await sandbox.commands.run("sleep 300", background=True, timeout=0)
     assert await sandbox.pause(keep_memory=False) is True
+    assert await pause_mode(cloud, sandbox) == "filesystem"
     await sandbox.connect()
     assert await sandbox.files.read("/app/kept") == "yes"
     assert await sandbox.commands.list() == []
+    assert await pause_mode(cloud, sandbox) is None
+
+
+async def test_a_pause_with_memory_can_be_left_by_a_reboot(cloud: CloudUnderTest, make_sandbox) -> None:
+    sandbox = await make_sandbox()
+    await sandbox.files.write("/app/kept", "yes")
+    await sandbox.commands.run("sleep 300", background=True, timeout=0)
+    await sandbox.pause()
+    assert await pause_mode(cloud, sandbox) == "full"
+    await sandbox.connect(on_resume="reboot")
+    assert await sandbox.files.read("/app/kept") == "yes"
+    assert await sandbox.commands.list() == []
+
+
+async def test_traffic_does_not_wake_what_kept_its_files_only(make_sandbox) -> None:
+    sandbox = await make_sandbox(lifecycle={"on_timeout": "pause", "auto_resume": True})
+    await sandbox.pause(mode="filesystem")
+    with pytest.raises(SandboxNotRunningException):
+        await sandbox.commands.run("true")
+    await sandbox.connect()
+    assert (await sandbox.commands.run("echo awake")).stdout == "awake\n"
 
 
 async def test_traffic_wakes_a_sandbox_that_asked_for_it(make_sandbox) -> None:
@@ -168,12 +213,14 @@ async def test_the_timeout_ends_a_sandbox(cloud: CloudUnderTest, make_sandbox) -
     assert not cloud.live(vendor="e2b", id=sandbox.sandbox_id)
 
 
-async def test_the_timeout_pauses_where_that_was_asked_for(make_sandbox) -> None:
-    sandbox = await make_sandbox(timeout=1, lifecycle={"on_timeout": "pause"})
-    deadline = time.monotonic() + 6
-    while (await sandbox.get_info()).state is not SandboxState.PAUSED:
+async def test_the_timeout_pauses_where_that_was_asked_for(cloud: CloudUnderTest, make_sandbox) -> None:
+    kept = ("full", "filesystem")
+    made = [await make_sandbox(timeout=1, lifecycle={"on_timeout": {"action": "pause", "mode": mode}}) for mode in kept]
+    deadline = time.monotonic() + 12
+    while [await pause_mode(cloud, sandbox) for sandbox in made] != list(kept):
         assert time.monotonic() < deadline
         await asyncio.sleep(0.1)
+    assert {(await sandbox.get_info()).state for sandbox in made} == {SandboxState.PAUSED}
 
 
 async def test_connecting_extends_the_time_and_never_shortens_it(make_sandbox) -> None:
@@ -200,6 +247,9 @@ async def test_keys_are_checked(cloud: CloudUnderTest, sandbox: AsyncSandbox, e2
         await AsyncSandbox.create("base", **{**e2b_options, "api_key": "mallory"})
     with pytest.raises(AuthenticationException, match="Cannot get the team"):
         await AsyncSandbox.create("base", **{**e2b_options, "api_key": "e2b_" + "0" * 40})
+    async with httpx.AsyncClient() as client:
+        missing = await client.get(f"{cloud.base_url}/e2b/v2/sandboxes")
+        assert (missing.status_code, missing.json()["message"]) == (401, "authorization header is missing")
     routing = {"E2b-Sandbox-Id": sandbox.sandbox_id, "E2b-Sandbox-Port": "49983"}
     async with httpx.AsyncClient(headers=routing, base_url=cloud.base_url) as client:
         for headers in ({}, {"X-Access-Token": "0" * 64}):
@@ -211,11 +261,62 @@ async def test_keys_are_checked(cloud: CloudUnderTest, sandbox: AsyncSandbox, e2
         assert inside.status_code == 403
 
 
+@pytest.mark.usefixtures("apart")
+async def test_a_sandbox_without_internet_access_reaches_nothing(cloud: CloudUnderTest, make_sandbox) -> None:
+    port = cloud.base_url.rpartition(":")[2]
+    line = f"(exec 3<>/dev/tcp/127.0.0.1/{port}) 2>/dev/null && echo open || echo closed"
+    usual, shut = await make_sandbox(), await make_sandbox(allow_internet_access=False)
+    assert (await usual.commands.run(line)).stdout == "open\n"
+    assert (await shut.commands.run(line)).stdout == "closed\n"
+    assert (await shut.get_info()).allow_internet_access is False
+
+
 async def test_one_sandbox_does_not_open_another_by_its_token(cloud: CloudUnderTest, make_sandbox) -> None:
     ada, ben = await make_sandbox(), await make_sandbox()
     headers = {"E2b-Sandbox-Id": ada.sandbox_id, "X-Access-Token": ben._envd_access_token}
     async with httpx.AsyncClient(headers=headers, base_url=cloud.base_url) as client:
         assert (await client.get("/files", params={"path": "/etc/passwd"})).status_code == 401
+
+
+async def test_past_the_last_page_there_is_nothing(cloud: CloudUnderTest, make_sandbox, e2b_options) -> None:
+    await make_sandbox(metadata={"page": "last"})
+    pages = AsyncSandbox.list(query=SandboxQuery(metadata={"page": "last"}), **e2b_options)
+    assert len(await pages.next_items()) == 1
+    with pytest.raises(Exception, match="No more items"):
+        await pages.next_items()
+    token = base64.urlsafe_b64encode(b"0.0__i0").decode()
+    async with httpx.AsyncClient(headers={"X-API-KEY": cloud.keys["e2b"]}) as client:
+        for path in ("v2/sandboxes", "snapshots"):
+            answer = await client.get(f"{cloud.base_url}/e2b/{path}", params={"nextToken": token})
+            assert (answer.status_code, answer.json(), "x-next-token" in answer.headers) == (200, [], False)
+
+
+async def test_a_rate_limit_is_told_apart(cloud: CloudUnderTest, e2b_options) -> None:
+    cloud.set_faults([{"vendor": "e2b", "operation": "create_sandbox", "fault": "status:429", "seconds": 0}])
+    try:
+        with pytest.raises(RateLimitException, match="429: Rate limit exceeded"):
+            await AsyncSandbox.create("base", **e2b_options)
+    finally:
+        cloud.clear_faults()
+
+
+async def test_a_closed_port_is_told_from_a_sandbox_that_is_gone(cloud: CloudUnderTest, make_sandbox) -> None:
+    sandbox = await make_sandbox()
+    async with httpx.AsyncClient(headers={"E2b-Sandbox-Id": sandbox.sandbox_id, "E2b-Sandbox-Port": "9999"}) as client:
+        closed = await client.get(cloud.base_url)
+        await sandbox.kill()
+        gone = await client.get(cloud.base_url)
+    assert (closed.status_code, closed.json()["message"]) == (502, "The sandbox is running but port is not open")
+    assert (gone.status_code, gone.json()["message"]) == (502, "The sandbox was not found")
+
+
+@pytest.mark.usefixtures("apart")
+async def test_processes_of_another_sandbox_are_out_of_reach(make_sandbox) -> None:
+    ada, ben = await make_sandbox(), await make_sandbox()
+    theirs = await ben.commands.run("exec sleep 4242", background=True, timeout=0)
+    assert "4242" not in (await ada.commands.run("cat /proc/[0-9]*/cmdline | tr '\\0' ' '")).stdout
+    assert await ada.commands.kill(theirs.pid) is False
+    assert theirs.pid in {process.pid for process in await ben.commands.list()}
 
 
 async def test_what_cannot_be_understood_is_refused(cloud: CloudUnderTest, e2b_options) -> None:
@@ -231,10 +332,14 @@ async def test_what_cannot_be_understood_is_refused(cloud: CloudUnderTest, e2b_o
             {"templateID": "base", "timeout": 90000},
             {"templateID": "base", "metadata": {"a": 1}},
             {"templateID": "base", "envVars": {"A=B": "c"}},
+            {"templateID": "base", "autoPause": True, "autoPauseMemory": False, "autoResume": {"enabled": True}},
             [],
         ):
             answer = await client.post("/v2/sandboxes", json=body)
             assert (answer.status_code, answer.json()["code"]) == (400, 400), body
+        for wish in ({"mcp": {"a": {}}}, {"volumeMounts": [{}]}, {"network": {"allowPublicTraffic": False}}):
+            answer = await client.post("/v2/sandboxes", json={"templateID": "base", **wish})
+            assert (answer.status_code, "does not cover" in answer.json()["message"]) == (501, True)
         broken = await client.post("/v2/sandboxes", content=b"{", headers={"Content-Type": "application/json"})
         assert broken.status_code == 400
         missing = await client.delete("/sandboxes/inobody")
@@ -242,7 +347,8 @@ async def test_what_cannot_be_understood_is_refused(cloud: CloudUnderTest, e2b_o
         assert missing.json()["message"] == "Sandbox \"inobody\" doesn't exist or you don't have access to it"
         assert (await client.get("/templates/aliases/mk0r")).json()["templateID"] == "mk0r"
         assert (await client.get("/templates/aliases/unknown")).status_code == 404
-        assert (await client.post("/sandboxes/inobody/fork", json={})).status_code == 501
+        assert (await client.post("/sandboxes/inobody/fork", json={})).status_code == 404
+        assert (await client.put("/sandboxes/inobody/network", json={})).status_code == 501
 
 
 def test_the_sync_sdk_makes_and_kills(cloud: CloudUnderTest, e2b_options) -> None:

@@ -14,6 +14,8 @@ from e2b.sandbox.filesystem.watch_handle import FilesystemEventType
 
 from tests.fixtures.cloud import CloudUnderTest
 
+pytestmark = pytest.mark.client("e2b", "e2b (Python)")
+
 
 async def test_text_and_bytes_come_back_as_written(sandbox: AsyncSandbox) -> None:
     await sandbox.files.write("/app/text.txt", "größer\n")

@@ -5,18 +5,15 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
-from e2b import AsyncSandbox, Sandbox
+from e2b import AsyncSandbox, AsyncTemplate, BuildException, Sandbox
 from e2b.exceptions import SandboxNotFoundException, SandboxNotRunningException
 
 from tests.fixtures.cloud import CloudUnderTest, run_cloud
-
-
-def options_of(cloud: CloudUnderTest) -> dict[str, Any]:
-    return {"api_key": cloud.keys["e2b"], "api_url": f"{cloud.base_url}/e2b", "sandbox_url": cloud.base_url}
+from tests.fixtures.sandboxes import options_of
 
 
 def marked(sandbox_id: str) -> list[int]:
@@ -58,6 +55,43 @@ def test_no_sandbox_outlives_its_localcloud(tmp_path: Path, mode: str, kill: boo
         with pytest.raises(SandboxNotRunningException, match="The sandbox was not found"):
             sandbox.commands.run("true")
         assert not (cloud.var / "cloud" / "sandboxes" / sandbox.sandbox_id).exists()
+
+
+async def test_snapshots_outlive_a_kill_and_a_build_that_was_under_way_says_what_became_of_it(tmp_path: Path) -> None:
+    with run_cloud(tmp_path) as cloud:
+        options = options_of(cloud)
+        api = {"api_key": options["api_key"], "api_url": options["api_url"]}
+        status = partial(AsyncTemplate.get_build_status, **api)
+        sandbox = await AsyncSandbox.create("base", timeout=300, **options)
+        await sandbox.files.write("/app/kept", "yes")
+        taken = await sandbox.create_snapshot(name="kept")
+        slow = AsyncTemplate().from_template(taken.snapshot_id).run_cmd("sleep 300")
+        building = await AsyncTemplate.build_in_background(slow, "slow", **api)
+        async with asyncio.timeout(30):
+            while not any("sleep" in line.message for line in (await status(building)).log_entries):
+                await asyncio.sleep(0.1)
+        cloud.stop(kill=True)
+        cloud.start()
+        ended = await status(building)
+        assert ended.status.value == "error"
+        assert ended.reason is not None
+        assert "localcloud was stopped" in ended.reason.message
+        assert any("FROM template local/kept:default" in entry.message for entry in ended.log_entries)
+        again = await AsyncSandbox.create("kept", timeout=300, **options)
+        assert await again.files.read("/app/kept") == "yes"
+
+
+async def test_without_isolation_nothing_is_built_and_snapshots_work(tmp_path: Path) -> None:
+    with run_cloud(tmp_path, environment={"MK0R_ISOLATION": "plain"}) as cloud:
+        options = options_of(cloud)
+        sandbox = await AsyncSandbox.create("base", timeout=300, **options)
+        await sandbox.files.write("/app/kept", "yes")
+        taken = await sandbox.create_snapshot()
+        again = await AsyncSandbox.create(taken.snapshot_id, timeout=300, **options)
+        assert await again.files.read("/app/kept") == "yes"
+        template = AsyncTemplate().from_base_image().run_cmd("touch ~/mine")
+        with pytest.raises(BuildException, match="this machine keeps nothing apart"):
+            await AsyncTemplate.build(template, "mine", api_key=options["api_key"], api_url=options["api_url"])
 
 
 async def test_without_isolation_the_same_paths_mean_the_sandbox(tmp_path: Path) -> None:
