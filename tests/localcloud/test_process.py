@@ -45,6 +45,9 @@ def test_a_taken_port_is_said_and_ends_the_start(tmp_path: Path) -> None:
         ("MK0R_GATEWAY_URL", "http://127.0.0.1:x"),
         ("MK0R_ISOLATION", "magic"),
         ("EMAIL_URL", "http://mail"),
+        ("MK0R_CLOUD_LIMITS", "resend=many"),
+        ("MK0R_CLOUD_LIMITS", "resend=10/0"),
+        ("MK0R_CLOUD_LIMITS", "aws=10/1"),
     ],
 )
 def test_a_bad_value_names_its_variable(name: str, value: str) -> None:
