@@ -292,3 +292,15 @@ async def test_mail_of_an_older_installation_is_still_there_and_leaves(tmp_path:
         kept = mailbox.get("old")
     assert kept is not None
     assert (kept["last_event"], told) == ("delivered", ["email.sent", "email.delivered"])
+
+
+def test_a_list_of_mails_leaves_out_what_they_say(resend: httpx.Client) -> None:
+    mail = {"from": "a@b.co", "to": "c@d.co", "subject": "Listed", "text": "words", "html": "<p>words</p>"}
+    sent = resend.post("/emails", json=mail).json()["id"]
+    row = next(one for one in resend.get("/emails").json()["data"] if one["id"] == sent)
+    whole = resend.get(f"/emails/{sent}").json()
+    assert whole["text"] == "words"
+    assert set(whole) - set(row) == {"object", "html", "text", "tags"}
+    assert {name: whole[name] for name in row if name != "last_event"} == {
+        k: v for k, v in row.items() if k != "last_event"
+    }
