@@ -168,7 +168,8 @@ def _install(app: web.Application, cloud: Cloud, vendor: str) -> None:
         body = cloud.error_bodies.get(vendor, _plain_error)
         return body(status, f"localcloud does not cover {request.method} {request.path} of {vendor}.{trouble}")
 
-    app.router.add_route("*", f"/{vendor}/{{rest:.*}}", not_covered)
+    for path in (f"/{vendor}", f"/{vendor}/{{rest:.*}}"):
+        app.router.add_route("*", path, not_covered)
 
 
 async def serve(config: Config) -> None:
