@@ -49,11 +49,11 @@ def sessions(queryset: QuerySet[Any], words: str) -> QuerySet[Any]:
     if verify(slug):
         return queryset.filter(slug=slug)
     every, ways = Session.objects.alias(words=SearchVector("title", config="simple")).order_by(), Q()
-    found: list[Any] = [_owners(words)[: _FEW + 1]] if len(words) >= _SHORTEST_ID else []
+    found: list[Any] = [_owners(words)] if len(words) >= _SHORTEST_ID else []
     for way in [Q(slug__startswith=slug)] * bool(slug) + [Q(words=asked)] * (asked is not None):
         ways |= way
         found.append(every.filter(way).values_list("pk", flat=True)[: _FEW + 1])
-    few = list(found[0].union(*found[1:])) if found else []
+    few = list(found[0].union(*found[1:])[: _FEW + 1]) if found else []
     if len(few) <= _FEW:
         return queryset.filter(pk__in=few)
     return queryset.alias(words=SearchVector("title", config="simple")).filter(ways | Q(pk__in=few))
