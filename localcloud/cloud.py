@@ -14,6 +14,7 @@ from localcloud import keys as key_ring
 from localcloud.config import Config
 from localcloud.faults import Faults
 from localcloud.keys import Keys
+from localcloud.limits import LimitForm, Limits
 from localcloud.routes import Route
 from localcloud.store import Store
 from localcloud.traffic import Traffic
@@ -31,16 +32,19 @@ class Cloud:
 
     Stand-ins may set `envd_handler` (requests that carry `E2b-Sandbox-Id`), `preview_handler` (requests whose Host is
     `<port>-<sandbox>.localhost:<port>`, called with the request, the sandbox id and the port), and put their vendor's
-    form of an error reply into `error_bodies`. `routes` are those that lie behind such a handler. `notes` holds what
-    they want a person to read on the `/_cloud/` page, `extra` what else belongs into `cloud.json`.
+    form of an error reply into `error_bodies`, and of a rate limit into `limit_forms`. `routes` are those that lie
+    behind such a handler. `notes` holds what they want a person to read on the `/_cloud/` page, `extra` what else
+    belongs into `cloud.json`.
     """
 
     config: Config
     store: Store
     keys: Keys
     faults: Faults
+    limits: Limits
     postgres_port: int
     error_bodies: dict[str, ErrorBody] = field(default_factory=dict)
+    limit_forms: dict[str, LimitForm] = field(default_factory=dict)
     notes: dict[str, str] = field(default_factory=dict)
     extra: dict[str, object] = field(default_factory=dict)
     routes: list[Route] = field(default_factory=list)
@@ -93,6 +97,7 @@ def open_cloud(config: Config) -> Cloud:
         store=store,
         keys=key_ring.load(store),
         faults=Faults(),
+        limits=Limits(config.limits),
         postgres_port=_postgres_port(store),
     )
 

@@ -1,4 +1,4 @@
-"""What localcloud is told from outside: six environment variables, read once and checked before anything starts.
+"""What localcloud is told from outside: nine environment variables, read once and checked before anything starts.
 
 | variable | meaning | default |
 |---|---|---|
@@ -7,18 +7,25 @@
 | `MK0R_GATEWAY_URL` | the product's address; sandboxes reach only its `/gateway/` | `http://127.0.0.1:8000` |
 | `EMAIL_URL` | `smtp://`, `smtp+tls://` or `smtps://` server that gets a copy of each mail | none |
 | `MK0R_ISOLATION` | `auto`, `bwrap`, `unshare` or `plain` | `auto` |
+| `MK0R_WEBHOOK_HOSTS` | hosts besides this machine that webhooks may call, with commas between | none |
+| `MK0R_CLOUD_LIMITS` | rate limits: `resend=10/1,neon=700/60`, requests per seconds | none |
 | `MK0R_CLOUD_NEON_PROJECTS` | how many projects each account of the Neon stand-in may have | as many as it likes |
 | `MK0R_CLOUD_TRAFFIC` | directory that gets a record of all traffic with the vendors' APIs | none |
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from localcloud import limits
+from localcloud.limits import Limit
+
 ISOLATION_MODES = ("auto", "bwrap", "unshare", "plain")
+HOST = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?")
 EMAIL_SCHEMES = ("smtp", "smtp+tls", "smtp+ssl", "smtps")
 
 
@@ -35,6 +42,8 @@ class Config:
     gateway_url: str
     email_url: str | None
     isolation: str
+    limits: Mapping[str, Limit] = field(default_factory=dict)
+    webhook_hosts: frozenset[str] = frozenset()
     neon_projects: int | None = None
     traffic: Path | None = None
 
@@ -62,6 +71,8 @@ def read(environ: Mapping[str, str]) -> Config:
         gateway_url=_origin(environ.get("MK0R_GATEWAY_URL") or "http://127.0.0.1:8000"),
         email_url=_email(environ.get("EMAIL_URL") or ""),
         isolation=_isolation(environ.get("MK0R_ISOLATION") or "auto"),
+        limits=_limits(environ.get("MK0R_CLOUD_LIMITS") or ""),
+        webhook_hosts=_hosts(environ.get("MK0R_WEBHOOK_HOSTS") or ""),
         neon_projects=_number("MK0R_CLOUD_NEON_PROJECTS", environ.get("MK0R_CLOUD_NEON_PROJECTS") or ""),
         traffic=Path(traffic).expanduser().resolve() if (traffic := environ.get("MK0R_CLOUD_TRAFFIC")) else None,
     )
@@ -109,3 +120,18 @@ def _isolation(text: str) -> str:
     if text not in ISOLATION_MODES:
         raise ConfigError(f"MK0R_ISOLATION must be one of {', '.join(ISOLATION_MODES)}, not {text!r}")
     return text
+
+
+def _hosts(text: str) -> frozenset[str]:
+    found = frozenset(part.strip().lower() for part in text.split(",") if part.strip())
+    for host in found:
+        if not HOST.fullmatch(host):
+            raise ConfigError(f"MK0R_WEBHOOK_HOSTS must be host names like hooks.example.com, not {host!r}")
+    return found
+
+
+def _limits(text: str) -> Mapping[str, Limit]:
+    try:
+        return limits.of_text(text)
+    except limits.LimitError as error:
+        raise ConfigError(f"MK0R_CLOUD_LIMITS: {error}") from error

@@ -1,4 +1,4 @@
-"""What the operator may ask of localcloud: its ledger, its faults, and a way in for a person.
+"""What the operator may ask of localcloud: its ledger, its faults, its rate limits, and a way in for a person.
 
 Programs send `Authorization: Bearer <operator_key>`. A person opens a one-time link, which leaves a cookie that
 lasts as long as the browser keeps it and is bound to this installation's operator key. The link uses the name
@@ -16,6 +16,7 @@ from aiohttp import web
 
 from localcloud.cloud import Cloud, Handler, cloud_of
 from localcloud.faults import FaultError
+from localcloud.limits import LimitError
 
 COOKIE = "mk0r_cloud"
 COOKIE_SECONDS = 30 * 24 * 3600
@@ -30,6 +31,9 @@ def setup(app: web.Application, cloud: Cloud) -> None:
     app.router.add_get("/_cloud/health", health)
     app.router.add_put("/_cloud/faults", guarded(set_faults))
     app.router.add_delete("/_cloud/faults", guarded(clear_faults))
+    app.router.add_get("/_cloud/limits", guarded(limits))
+    app.router.add_put("/_cloud/limits", guarded(set_limits))
+    app.router.add_delete("/_cloud/limits", guarded(clear_limits))
 
 
 async def _for_us_alone(request: web.Request, answer: web.StreamResponse) -> None:
@@ -58,6 +62,24 @@ async def set_faults(request: web.Request) -> web.Response:
 
 async def clear_faults(request: web.Request) -> web.Response:
     cloud_of(request).faults.clear()
+    return web.Response(status=204)
+
+
+async def limits(request: web.Request) -> web.Response:
+    """The rate limits in force, by vendor."""
+    return web.json_response({vendor: rule.to_json() for vendor, rule in cloud_of(request).limits.rules.items()})
+
+
+async def set_limits(request: web.Request) -> web.Response:
+    try:
+        cloud_of(request).limits.replace(json.loads(await request.read()))
+    except (ValueError, LimitError) as error:
+        return web.json_response({"message": str(error)}, status=400)
+    return await limits(request)
+
+
+async def clear_limits(request: web.Request) -> web.Response:
+    cloud_of(request).limits.clear()
     return web.Response(status=204)
 
 

@@ -2,7 +2,7 @@
 
 A request is first judged by its Host, because a page of a stranger must not reach us under a name of its own
 (DNS rebinding): `127.0.0.1` and `localhost` with our port are ours, `<port>-<sandbox>.localhost` is a sandbox's
-preview, anything else is refused with 421. Then come the faults in force, then the stand-in.
+preview, anything else is refused with 421. Then come the rate limits and the faults in force, then the stand-in.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from localcloud.announcement import announce
 from localcloud.cloud import CLOUD, Cloud, Handler, cloud_of, open_cloud
 from localcloud.config import Config
 from localcloud.faults import UNDECLARED, operation_of
+from localcloud.limits import LimitForm, Standing, counted_for
 from localcloud.routes import by_vendor, routes
 from localcloud.traffic import Traffic
 
@@ -36,6 +37,7 @@ log = logging.getLogger("localcloud")
 STAND_INS = ("neon", "resend", "github", "posthog", "e2b", "anthropic")
 PREVIEW_HOST = re.compile(r"(\d{1,5})-([a-z0-9]{1,40})\.localhost")
 STARTED: web.RequestKey[bool] = web.RequestKey("answer_started", bool)
+TOLD: web.RequestKey[tuple[LimitForm, Standing]] = web.RequestKey("rate_limit", tuple)
 MAX_BODY = 64 * 1024 * 1024  # the largest body of any vendor: a mail with 40 MB of attachments in base64
 STOP_SECONDS = 5.0
 
@@ -60,7 +62,37 @@ async def by_host(request: web.Request, handler: Handler) -> web.StreamResponse:
     declared = operation_of(request.match_info.handler)
     if "E2b-Sandbox-Id" in request.headers and cloud.envd_handler and cloud.envd_operation:
         chosen, declared = cloud.envd_handler, cloud.envd_operation(request)
+    elif (refusal := _over_limit(cloud, request)) is not None:
+        chosen, declared = refusal, UNDECLARED
     return await _serve(cloud, request, chosen, declared)
+
+
+def _over_limit(cloud: Cloud, request: web.Request) -> Handler | None:
+    """Count this call; what refuses it in the vendor's words when it is one too many, else None."""
+    vendor = counted_for(request.path) if cloud.limits.rules else None
+    standing = cloud.limits.count(vendor) if vendor else None
+    if vendor is None or standing is None:
+        return None
+    form = cloud.limit_forms.get(vendor) or _plain_limit(cloud, vendor)
+    request[TOLD] = form, standing
+    if not standing.refused:
+        return None
+    log.info("%s is over its limit of %d in %g s", vendor, standing.limit.requests, standing.limit.per_seconds)
+
+    async def refuse(_request: web.Request) -> web.Response:
+        answer = form.refusal(standing)
+        answer.headers.setdefault("Retry-After", str(standing.seconds))
+        return answer
+
+    return refuse
+
+
+def _plain_limit(cloud: Cloud, vendor: str) -> LimitForm:
+    """For a vendor that is not known to name its limit in headers: its error body, and `Retry-After`."""
+    error_body = cloud.error_bodies.get(vendor, _plain_error)
+    return LimitForm(
+        refusal=lambda _: error_body(429, "Too many requests. Please try again later."), headers=lambda _: {}
+    )
 
 
 async def _serve(cloud: Cloud, request: web.Request, handler: Handler, declared: tuple[str, str]) -> web.StreamResponse:
@@ -98,8 +130,11 @@ async def _serve(cloud: Cloud, request: web.Request, handler: Handler, declared:
             log.log(level, "%s.%s %s %.0f ms", *declared, status, (time.monotonic() - begun) * 1000)
 
 
-async def _note_start(request: web.Request, _answer: web.StreamResponse) -> None:
+async def _note_start(request: web.Request, answer: web.StreamResponse) -> None:
     request[STARTED] = True
+    if TOLD in request:
+        form, standing = request[TOLD]
+        answer.headers.update(form.headers(standing))
 
 
 def _plain_error(status: int, message: str) -> web.Response:
@@ -133,7 +168,8 @@ def _install(app: web.Application, cloud: Cloud, vendor: str) -> None:
         body = cloud.error_bodies.get(vendor, _plain_error)
         return body(status, f"localcloud does not cover {request.method} {request.path} of {vendor}.{trouble}")
 
-    app.router.add_route("*", f"/{vendor}/{{rest:.*}}", not_covered)
+    for path in (f"/{vendor}", f"/{vendor}/{{rest:.*}}"):
+        app.router.add_route("*", path, not_covered)
 
 
 async def serve(config: Config) -> None:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -54,7 +54,12 @@ class Object:
 
 def now() -> str:
     """The present moment as the store writes it."""
-    return datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    return stamp(datetime.now(UTC))
+
+
+def stamp(moment: datetime) -> str:
+    """A moment as the store writes it: in UTC, so that moments compare as their texts do."""
+    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 class Store:
@@ -181,7 +186,7 @@ class Store:
         with self._lock:
             return self._connection.execute(statement, values).rowcount
 
-    def query(self, statement: str, values: Sequence[Any] = ()) -> list[sqlite3.Row]:
+    def query(self, statement: str, values: Sequence[Any] | Mapping[str, Any] = ()) -> list[sqlite3.Row]:
         """Rows of one SELECT, addressable by position and by column name."""
         with self._lock:
             cursor = self._connection.execute(statement, values)

@@ -17,7 +17,6 @@ from ninja.errors import HttpError, ValidationError
 from mk0r import health
 from sessions_app.api import router as sessions_router
 from sessions_app.errors import Refused
-from staff import refusals as staff_refusals
 from staff.api import router as staff_router
 
 log = logging.getLogger(__name__)
@@ -53,13 +52,8 @@ def _answer(request: HttpRequest, status: int, code: str, message: str, **detail
 
 @api.exception_handler(Refused)
 def _refused(request: HttpRequest, refusal: Refused) -> HttpResponse:
-    return _answer(request, refusal.status, refusal.code, str(refusal), **refusal.details())
-
-
-@api.exception_handler(staff_refusals.Refused)
-def _refused_to_staff(request: HttpRequest, refusal: staff_refusals.Refused) -> HttpResponse:
-    answer = _answer(request, refusal.status, refusal.code, str(refusal))
-    if isinstance(refusal, staff_refusals.TooMany):
+    answer = _answer(request, refusal.status, refusal.code, str(refusal), **refusal.details())
+    if refusal.retry_after is not None:
         answer["Retry-After"] = str(refusal.retry_after)
     return answer
 

@@ -8,24 +8,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
-from typing import Any
 
 from django.conf import settings
-from procrastinate.contrib.django import app
 from procrastinate.exceptions import ConnectorException
+
+from sessions_app.worker import work, worker_app
 
 # Jobs of one queue that run at a time in one process. A turn mostly waits for its agent. A sweep of the inventories may
 # take minutes; beside it there is room for the short jobs, such as putting back those of dead workers.
 QUEUES = {"provision": 10, "turn": 16, "teardown": 6, "sweep": 2, "staff": 4}
-_GRACE_SECONDS = 10  # for jobs in hand at a stop; what does not finish is resumed by the next worker
-
-
-@contextlib.asynccontextmanager
-async def worker_app() -> AsyncIterator[Any]:
-    """Procrastinate's application as a worker uses it, with a connection pool of its own while the block lasts."""
-    connector: Any = app.connector  # Django's, which makes one for workers
-    async with app.with_connector(connector.get_worker_connector()).open_async() as opened:
-        yield opened
 
 
 @contextlib.asynccontextmanager
@@ -34,19 +25,13 @@ async def workers() -> AsyncIterator[list[asyncio.Task[None]]]:
     async with worker_app() as opened:
         tasks = [
             asyncio.create_task(
-                opened.run_worker_async(
-                    queues=[queue],
+                # A turn that waits for another's lock is found by looking only, and somebody waits for it.
+                work(
+                    opened,
+                    [queue],
                     name=queue,
-                    concurrency=concurrency,
-                    install_signal_handlers=False,
-                    shutdown_graceful_timeout=_GRACE_SECONDS,
-                    delete_jobs="successful",
-                    # A job that waits for another's lock is found by looking only, and somebody waits for it.
-                    fetch_job_polling_interval=min(1.0, settings.MK0R_JOB_POLL)
-                    if queue == "turn"
-                    else settings.MK0R_JOB_POLL,
-                    update_heartbeat_interval=settings.MK0R_WORKER_SILENCE / 3,
-                    stalled_worker_timeout=settings.MK0R_WORKER_SILENCE,
+                    at_once=concurrency,
+                    poll=min(1.0, settings.MK0R_JOB_POLL) if queue == "turn" else settings.MK0R_JOB_POLL,
                 ),
                 name=f"worker-{queue}",
             )

@@ -22,6 +22,7 @@ class Refused(Exception):
 
     code: ClassVar[str] = "bad_frame"
     status: ClassVar[int] = 400
+    retry_after: int | None = None  # seconds, where waiting helps
 
     def details(self) -> dict[str, Any]:
         """What goes beside `code` and `message`."""

@@ -8,6 +8,11 @@ from typing import Any
 from staff.actors import Actor
 from staff.models import Entry
 
+# What stands in the log beside the powers, by the names of which their use is written down.
+ACTIONS = (
+    "account", "account_added", "account_changed", "locked_out", "one_time_password", "password_chosen", "reveal",
+    "reveal_refused", "rotated", "sign_in", "sign_in_refused", "sign_out", "token", "token_revoked", "transferred",
+)  # fmt: skip
 log = logging.getLogger(__name__)
 
 

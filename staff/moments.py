@@ -9,12 +9,11 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from staff import phrases
-from staff.templatetags.wording import spell
 
 
 def ago(moment: datetime | None) -> SafeString | str:
     """How long ago; nothing for no moment."""
-    return _timed(moment, spell(timezone.now() - moment)) if moment else ""
+    return _timed(moment, phrases.span(timezone.now() - moment)) if moment else ""
 
 
 def until(moment: datetime | None) -> SafeString | str:
@@ -22,7 +21,7 @@ def until(moment: datetime | None) -> SafeString | str:
     if moment is None:
         return ""
     left = moment - timezone.now()
-    return _timed(moment, spell(left) if left.total_seconds() > 0 else "now")
+    return _timed(moment, phrases.span(left) if left.total_seconds() > 0 else "now")
 
 
 def at(moment: datetime | None) -> SafeString | str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 
@@ -19,6 +19,21 @@ def duration(ms: float) -> str:
         return f"{seconds // 60} min {seconds % 60:02d} s"
     minutes = round(seconds / 60)
     return f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def span(length: timedelta) -> str:
+    """How long ago or how far off: "4 s", "3 min 12 s", "3 h 20 min", "2 days"."""
+    seconds = max(0, int(length.total_seconds()))
+    if seconds < 60:
+        return f"{seconds} s"
+    minutes, hours, days = seconds // 60, seconds // 3600, seconds // 86400
+    if minutes < 10:
+        return f"{minutes} min {seconds % 60:02d} s"
+    if hours < 1:
+        return f"{minutes} min"
+    if hours < 10:
+        return f"{hours} h {minutes % 60:02d} min"
+    return f"{hours} h" if days < 2 else f"{days} days"
 
 
 def money(usd: Decimal | float) -> str:

@@ -1,6 +1,6 @@
 """What the console refuses, in words for the member of staff who asked.
 
-Each carries the code and the status the API answers with.
+The same shape as what a session refuses, so the API answers both alike.
 
 Refused            refused     422  the order is incomplete or cannot be carried out
 ├── NotAllowed     forbidden   403  the one who asks does not have that power
@@ -13,8 +13,10 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from sessions_app import errors
 
-class Refused(Exception):
+
+class Refused(errors.Refused):
     """An order that is not carried out; its text says what is wrong with it and what to do."""
 
     code: ClassVar[str] = "refused"

@@ -1,7 +1,8 @@
 """HTTP of the Anthropic stand-in: `/v1/messages` streaming and not, `/v1/messages/count_tokens`, `/v1/models`.
 
 Status codes, error types and headers follow Anthropic's API reference. The key may come as `x-api-key` or as a bearer
-token, as in the real API. Any model name is answered, under the name it was asked by, by the one scripted builder.
+token, as in the real API. Every model of the vendor's family is answered, under the name it was asked by, by the one
+scripted builder.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any
 
 from aiohttp import web
 
+from localcloud.anthropic import models
 from localcloud.anthropic.conversation import read_turn
 from localcloud.anthropic.planner import answer
 from localcloud.anthropic.sse import Message, encode, events, message
@@ -23,7 +25,8 @@ from localcloud.faults import operation
 from localcloud.traffic import STREAMED
 
 BASE = "/anthropic/v1"
-MODELS = ("claude-opus-5-5", "claude-sonnet-5-5", "claude-sonnet-5", "claude-haiku-4-5")
+_MAX_BODY = 32 * 1024 * 1024
+_MAX_PROMPT = 200_000  # tokens
 _TYPES = {
     400: "invalid_request_error", 401: "authentication_error", 403: "permission_error", 404: "not_found_error",
     413: "request_too_large", 429: "rate_limit_error", 529: "overloaded_error",
@@ -70,7 +73,10 @@ def _authorise(request: web.Request) -> None:
 async def _body(request: web.Request) -> dict[str, Any]:
     _authorise(request)
     try:
-        body = json.loads(await request.read())
+        raw = await request.read()
+        if len(raw) > _MAX_BODY:
+            raise BadRequest(413, "Request exceeds the maximum size")
+        body = json.loads(raw)
     except web.HTTPRequestEntityTooLarge as error:
         raise BadRequest(413, "Request exceeds the maximum size") from error
     except (ValueError, RecursionError) as error:
@@ -87,22 +93,28 @@ async def _body(request: web.Request) -> dict[str, Any]:
     return body
 
 
+def _known_model(body: dict[str, Any]) -> None:
+    if not models.is_known(body["model"]):
+        raise BadRequest(404, f"model: {body['model'][:200]}")
+
+
 @operation("anthropic", "create_message")
 async def create_message(request: web.Request) -> web.StreamResponse:
     """`POST /v1/messages`."""
     try:
         body = await _body(request)
-        if (
-            not isinstance(body.get("max_tokens"), int)
-            or isinstance(body["max_tokens"], bool)
-            or body["max_tokens"] < 1
-        ):
+        most = body.get("max_tokens")
+        if not isinstance(most, int) or isinstance(most, bool) or most < 1:
             raise BadRequest(400, "max_tokens: Field required")
+        _known_model(body)
+        tokens = _tokens(body)
+        if tokens > _MAX_PROMPT:
+            raise BadRequest(400, f"prompt is too long: {tokens} tokens > {_MAX_PROMPT} maximum")
     except BadRequest as refused:
         return error_reply(refused.status, str(refused))
     # Reading a sentence is pure work of some milliseconds; it must not hold up the other stand-ins.
     step = await asyncio.to_thread(lambda: answer(read_turn(body)))
-    reply = message(step, body["model"], _tokens(body), beta=_beta(request))
+    reply = message(step, body["model"], tokens, beta=_beta(request))
     if not body.get("stream"):
         return web.json_response(reply.body(), headers=_headers())
     return await _stream(request, reply)
@@ -150,6 +162,7 @@ async def count_tokens(request: web.Request) -> web.StreamResponse:
     """`POST /v1/messages/count_tokens`."""
     try:
         body = await _body(request)
+        _known_model(body)
     except BadRequest as refused:
         return error_reply(refused.status, str(refused))
     counted: dict[str, Any] = {"input_tokens": _tokens(body)}
@@ -158,28 +171,16 @@ async def count_tokens(request: web.Request) -> web.StreamResponse:
     return web.json_response(counted, headers=_headers())
 
 
-def _model(name: str) -> dict[str, Any]:
-    return {
-        "type": "model",
-        "id": name,
-        "display_name": f"{name} (scripted stand-in)",
-        "created_at": "2026-01-01T00:00:00Z",
-        "lifecycle": "active",
-        **dict.fromkeys(("capabilities", "line", "max_input_tokens", "max_tokens", "deprecated_at", "retires_at")),
-    }
-
-
 @operation("anthropic", "list_models")
 async def list_models(request: web.Request) -> web.StreamResponse:
     """`GET /v1/models`."""
     try:
         _authorise(request)
+        return web.json_response(models.page(request.query), headers=_headers())
     except BadRequest as refused:
         return error_reply(refused.status, str(refused))
-    data = [_model(name) for name in MODELS]
-    return web.json_response(
-        {"data": data, "has_more": False, "first_id": MODELS[0], "last_id": MODELS[-1]}, headers=_headers()
-    )
+    except models.BadPageError as wrong:
+        return error_reply(400, str(wrong))
 
 
 @operation("anthropic", "get_model")
@@ -190,6 +191,6 @@ async def get_model(request: web.Request) -> web.StreamResponse:
     except BadRequest as refused:
         return error_reply(refused.status, str(refused))
     name = request.match_info["model"]
-    if name not in MODELS:
+    if name not in models.MODELS:
         return error_reply(404, f"model: {name}")
-    return web.json_response(_model(name), headers=_headers())
+    return web.json_response(models.described(name), headers=_headers())

@@ -7,7 +7,7 @@ from collections.abc import Generator, Mapping
 from dataclasses import replace
 from functools import lru_cache
 
-from localcloud.anthropic import checks, code, narration, sqlcode
+from localcloud.anthropic import checks, code, directive, narration, sqlcode
 from localcloud.anthropic.changes import edits, file_text
 from localcloud.anthropic.conversation import ToolResult, Turn
 from localcloud.anthropic.grammar.alter import Change
@@ -24,6 +24,8 @@ _NEEDED = frozenset({"Bash", "Read", "Write", "Edit"})
 
 def answer(turn: Turn) -> Step:
     """The next step of a turn. Never fails on any content of a well-formed request."""
+    if (call := directive.read(turn)) is not None:
+        return next_step(lambda: directive.carry_out(call, turn), turn.results)
     if turn.tools >= _NEEDED and not turn.wants_summary:
         return next_step(lambda: _turn(turn.prompt), turn.results)
     return Step(_words_only(turn))

@@ -16,7 +16,7 @@ from localcloud.resend.app import MAILBOX
 
 # The mail of a stranger: no script, no form, no origin, nothing loaded from anywhere.
 FRAME_CSP = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'"
-GLYPHS = {"delivered": "live", "queued": "moving", "scheduled": "moving", "canceled": "gone"}
+GLYPHS = {"delivered": "live", "queued": "moving", "sent": "moving", "scheduled": "moving", "canceled": "gone"}
 
 
 def _mail(request: web.Request) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from localcloud.github.git import GitError
 from localcloud.github.history import History
 from localcloud.github.installations import Installations
 from localcloud.github.lists import in_order, paged
-from localcloud.github.rates import Rates
+from localcloud.github.rates import LIMIT_FORM, Rates
 from localcloud.github.repositories import ORGANIZATION, USER, Repositories
 from localcloud.github.smart_http import SmartHttp
 from localcloud.github.transfers import Transfers
@@ -30,6 +30,7 @@ STRANGER_SUFFIX = "-friend"
 def setup(app: web.Application, cloud: Cloud) -> None:
     """Add the REST routes and those of git itself."""
     cloud.error_bodies["github"] = bodies.error
+    cloud.limit_forms["github"] = LIMIT_FORM
     owner, stranger = cloud.github_owner, cloud.github_owner + STRANGER_SUFFIX
     accounts = {owner: USER, owner + ORGANIZATION_SUFFIX: ORGANIZATION, stranger: USER}
     repositories = app[REPOSITORIES] = Repositories(cloud.store, cloud.directory / "git", accounts, stranger)
@@ -48,7 +49,7 @@ class GitHub:
 
     def __init__(self, cloud: Cloud, access: Access, repositories: Repositories, installations: Installations) -> None:
         self._cloud, self._access, self._repositories = cloud, access, repositories
-        self._rates = Rates(access)
+        self._rates = Rates(access, cloud.limits)
         self._transfers = Transfers(cloud, repositories, self._administered)
         self._apps = Apps(cloud, installations, repositories, self._body)
 

@@ -1,7 +1,6 @@
 """GitHub's `x-ratelimit-…` headers, on every answer of the REST API, from real counts in windows of an hour.
 
-They tell, and refuse nothing. Where another part of localcloud enforces a limit and says how it stands, its headers are
-left alone.
+They tell, and refuse nothing. Where the operator set a limit, which refuses, they tell how that stands instead.
 """
 
 from __future__ import annotations
@@ -12,13 +11,21 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from localcloud.github.access import CALLER, Access
-from localcloud.github.bodies import RefusedError
+from localcloud.github.bodies import RefusedError, error
+from localcloud.limits import LimitForm, Limits, Standing
 
 WINDOW = 3600
 ANYBODY = "anybody"
 LIMITS = {ANYBODY: 60}  # of everybody who shows no credential, or a wrong one; whoever is known has:
 LIMIT = 5000
 FREE = "/github/rate_limit"  # to ask costs nothing
+
+
+def _over_limit(_standing: Standing) -> web.Response:
+    return error(429, "API rate limit exceeded. Wait until the limit resets.")
+
+
+LIMIT_FORM = LimitForm(refusal=_over_limit, headers=lambda _: {})  # the headers are those of every answer
 
 
 @dataclass(slots=True)
@@ -30,8 +37,8 @@ class _Window:
 class Rates:
     """Counts requests by whose hour they are taken out of; forgotten when localcloud stops."""
 
-    def __init__(self, access: Access) -> None:
-        self._access = access
+    def __init__(self, access: Access, limits: Limits) -> None:
+        self._access, self._limits = access, limits
         self._windows: dict[str, _Window] = {}
 
     def setup(self, app: web.Application) -> None:
@@ -39,6 +46,9 @@ class Rates:
 
     def standing(self, request: web.Request) -> dict[str, int]:
         """How the caller's hour stands: `limit`, `used`, `remaining`, and `reset` in seconds since 1970."""
+        if held := self._limits.standing("github"):
+            most, left = held.limit.requests, held.remaining
+            return {"limit": most, "used": most - left, "remaining": left, "reset": int(time.time() + held.seconds)}
         who = self._who(request)
         window, limit = self._window(who), LIMITS.get(who, LIMIT)
         used = min(window.used, limit)
@@ -49,8 +59,6 @@ class Rates:
             return
         if request.path != FREE:
             self._window(self._who(request)).used += 1
-        if "x-ratelimit-limit" in answer.headers:
-            return
         for name, value in self.standing(request).items():
             answer.headers[f"x-ratelimit-{name}"] = str(value)
         answer.headers["x-ratelimit-resource"] = "core"

@@ -55,6 +55,12 @@ def flags(key: str, *, with_config: bool) -> dict[str, Any]:
     return config(key) | body if with_config else body
 
 
+def definitions(group_types: list[dict[str, Any]]) -> dict[str, Any]:
+    """No feature flags, for clients that would decide them themselves."""
+    mapping = {str(kind["group_type_index"]): kind["group_type"] for kind in group_types}
+    return {"flags": [], "group_type_mapping": mapping, "cohorts": {}}
+
+
 def decide(key: str) -> dict[str, Any]:
     """No feature flags, in the form older clients ask for."""
     return config(key) | {"featureFlags": {}, "featureFlagPayloads": {}, "errorsWhileComputingFlags": False}

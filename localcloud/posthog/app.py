@@ -1,4 +1,4 @@
-"""Routes of the PostHog stand-in under `/posthog`: capture, what clients ask at their start, and the private API."""
+"""Routes of the PostHog stand-in under `/posthog`: capture, and what clients ask at their start."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from localcloud.cloud import Cloud, Handler
 from localcloud.faults import operation
 from localcloud.keys import token
 from localcloud.operator import same
-from localcloud.posthog import answers, parsing
+from localcloud.posthog import answers, parsing, private
 from localcloud.posthog.events import Events
-from localcloud.posthog.hogql import Query, UnsupportedError
 from localcloud.posthog.parsing import BadPayloadError
 
 EVENTS: web.AppKey[Events] = web.AppKey("posthog_events", Events)
 CAPTURE = ("/i/v0/e", "/e", "/capture", "/track", "/engage", "/batch")
 SINGLE_BYTES = 2 * 1024 * 1024
-GROUP = ("group_type_index", "group_key", "group_properties", "created_at")
 
 
 def setup(app: web.Application, cloud: Cloud) -> None:
     """Add the routes."""
     cloud.error_bodies["posthog"] = _error
+    cloud.limit_forms["posthog"] = private.LIMIT_FORM
     personal = cloud.store.meta("posthog_personal_key") or f"phx_{token(47)}"
     cloud.store.set_meta("posthog_personal_key", personal)
     cloud.extra["posthog_personal_key"] = personal
     events = app[EVENTS] = Events(cloud.store)
     posthog = PostHog(cloud, events, personal)
+    private.setup(app, cloud, events, personal)
     cloud.notes["posthog"] = "Events are kept here. There are no feature flags, surveys or recordings."
 
     def add(path: str, handler: Handler, *methods: str) -> None:
@@ -50,10 +50,8 @@ def setup(app: web.Application, cloud: Cloud) -> None:
     add("/array/{key}/config", posthog.config, "GET")
     add("/array/{key}/config.js", posthog.config_script, "GET")
     add("/static/{rest:.*}", posthog.static, "GET")
-    project = "/posthog/api/projects/{project}"
-    app.router.add_post(f"{project}/query{{slash:/?}}", posthog.private(posthog.query))
-    app.router.add_get(f"{project}/groups{{slash:/?}}", posthog.private(posthog.groups))
-    app.router.add_get(f"{project}/groups_types{{slash:/?}}", posthog.private(posthog.group_types))
+    for path in ("/flags/definitions", "/flags/definitions/", "/api/feature_flag/local_evaluation"):
+        add(path, posthog.definitions, "GET")
 
 
 def _open(handler: Handler) -> Handler:
@@ -96,17 +94,11 @@ def _error(status: int, message: str) -> web.Response:
     return web.Response(status=status, text=message)
 
 
-def _private_error(status: int, code: str, detail: str) -> web.Response:
-    kind = "authentication_error" if status == 401 else "validation_error"
-    return web.json_response({"type": kind, "code": code, "detail": detail, "attr": None}, status=status)
-
-
 class PostHog:
     """The handlers; each names its operation for faults."""
 
     def __init__(self, cloud: Cloud, events: Events, personal: str) -> None:
         self._key, self._personal = cloud.keys.posthog, personal
-        self._operator = cloud.keys.operator
         self._events = events
 
     async def _payload(self, request: web.Request) -> Any:
@@ -178,6 +170,16 @@ class PostHog:
     async def decide(self, request: web.Request) -> web.Response:
         return web.json_response(answers.decide(await self._asking(request)))
 
+    @operation("posthog", "get_flag_definitions")
+    async def definitions(self, request: web.Request) -> web.Response:
+        """What server clients poll with a personal key to decide flags themselves."""
+        scheme, _, key = request.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not same(key.strip(), self._personal):
+            return private.RefusedError(
+                401, "authentication_failed", "Personal API key found in request is invalid."
+            ).answer()
+        return web.json_response(answers.definitions(self._events.group_types()))
+
     async def _asking(self, request: web.Request) -> str:
         payload: Any = {} if request.method == "GET" else await self._payload(request)
         found = payload if isinstance(payload, dict) else {}
@@ -203,56 +205,3 @@ class PostHog:
     async def static(self, _request: web.Request) -> web.Response:
         """The client's optional parts (surveys, recorder) are not here; it does without them."""
         return web.Response(status=404, text="Not found")
-
-    # Private API
-
-    def private(self, handler: Handler) -> Handler:
-        """Let only the personal key and the operator in."""
-
-        async def check(request: web.Request) -> web.StreamResponse:
-            scheme, _, key = request.headers.get("Authorization", "").partition(" ")
-            if scheme.lower() != "bearer":
-                return _private_error(401, "not_authenticated", "Authentication credentials were not provided.")
-            if not same(key.strip(), self._personal) and not same(key.strip(), self._operator):
-                return _private_error(401, "authentication_failed", "Personal API key found in request is invalid.")
-            return await handler(request)
-
-        check.operation = handler.operation  # type: ignore[attr-defined]
-        return check
-
-    @operation("posthog", "query")
-    async def query(self, request: web.Request) -> web.Response:
-        try:
-            body = json.loads(await request.read())
-            asked = body["query"]
-            if asked["kind"] != "HogQLQuery":
-                return _private_error(400, "unsupported_query", "localcloud answers only HogQLQuery.")
-            query = Query(str(asked["query"]), asked.get("values") or {})
-        except UnsupportedError as error:
-            return _private_error(400, "unsupported_query", f"localcloud's part of HogQL: {error}")
-        except (ValueError, KeyError, TypeError, AttributeError):
-            return _private_error(400, "parse_error", "The body must hold {query: {kind, query}}.")
-        rows = self._events.select(query.statement, query.values)
-        return web.json_response(
-            {
-                "results": [list(row) for row in rows],
-                "columns": query.columns,
-                "types": [[name, "String"] for name in query.columns],
-                "hogql": asked["query"],
-                "hasMore": False,
-                "error": None,
-            }
-        )
-
-    @operation("posthog", "list_groups")
-    async def groups(self, request: web.Request) -> web.Response:
-        place = request.query.get("group_type_index", "0")
-        if place not in ("0", "1", "2", "3", "4"):
-            return _private_error(400, "invalid_input", "group_type_index must be from 0 to 4.")
-        found = [{name: group[name] for name in GROUP} for group in self._events.groups(int(place))]
-        return web.json_response({"next": None, "previous": None, "results": found})
-
-    @operation("posthog", "list_group_types")
-    async def group_types(self, _request: web.Request) -> web.Response:
-        nameless = {"name_singular": None, "name_plural": None}
-        return web.json_response([kind | nameless for kind in self._events.group_types()])

@@ -35,7 +35,7 @@ class ApiKeys:
             return "account"
         found = self._owner(given)
         if found is None:
-            raise bodies.RefusedError(401, "validation_error", "API key is invalid")
+            raise bodies.RefusedError(401 if sending else 400, "validation_error", "API key is invalid")
         if found.data["permission"] == "sending_access" and not sending:
             raise bodies.RefusedError(401, "restricted_api_key", "This API key is restricted to only send emails")
         self._store.update("resend", "api_key", found.id, last_used_at=now())

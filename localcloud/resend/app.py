@@ -12,9 +12,11 @@ from localcloud.resend import bodies
 from localcloud.resend.api_keys import ApiKeys
 from localcloud.resend.audiences import Audiences
 from localcloud.resend.contacts import Contacts
+from localcloud.resend.deliveries import Deliveries
 from localcloud.resend.emails import Emails
 from localcloud.resend.mailbox import Mailbox
 from localcloud.resend.outbox import Outbox
+from localcloud.resend.webhooks import Webhooks
 
 MAILBOX: web.AppKey[Mailbox] = web.AppKey("resend_mailbox", Mailbox)
 
@@ -22,9 +24,12 @@ MAILBOX: web.AppKey[Mailbox] = web.AppKey("resend_mailbox", Mailbox)
 def setup(app: web.Application, cloud: Cloud) -> None:
     """Add the routes, and the outbox that lives as long as the application."""
     cloud.error_bodies["resend"] = bodies.error
-    mailbox = app[MAILBOX] = Mailbox(cloud.store)
-    outbox, keys, contacts = Outbox(mailbox, cloud.config.email_url), ApiKeys(cloud), Contacts(cloud)
+    cloud.limit_forms["resend"] = bodies.LIMIT_FORM
+    deliveries = Deliveries(cloud.store, cloud.config.webhook_hosts)
+    mailbox = app[MAILBOX] = Mailbox(cloud.store, deliveries.announce)
+    outbox, keys, contacts = Outbox(mailbox, cloud.config.email_url), ApiKeys(cloud), Contacts(cloud, deliveries)
     audiences, emails = Audiences(cloud, contacts), Emails(cloud, keys, mailbox, outbox)
+    webhooks = Webhooks(cloud, deliveries)
     cloud.notes["resend"] = (
         "Mail stays in the mailbox here and is also handed to the SMTP server of EMAIL_URL."
         if cloud.config.email_url
@@ -63,11 +68,26 @@ def setup(app: web.Application, cloud: Cloud) -> None:
     add("POST", "/contacts/{contact}/segments/{segment}", contacts.join)
     add("DELETE", "/contacts/{contact}/segments/{segment}", contacts.leave)
 
+    add("POST", "/webhooks", webhooks.create)
+    add("GET", "/webhooks", webhooks.all)
+    add("GET", "/webhooks/{id}", webhooks.get)
+    add("PATCH", "/webhooks/{id}", webhooks.update)
+    add("DELETE", "/webhooks/{id}", webhooks.delete)
+    add("POST", "/webhooks/{id}/signing-secret/rotate", webhooks.rotate)
+    add("GET", "/webhooks/{id}/events", webhooks.events)
+    add("GET", "/webhooks/{id}/events/{event}", webhooks.event)
+    add("GET", "/webhooks/{id}/events/{event}/attempts", webhooks.attempts)
+    add("POST", "/webhooks/{id}/events/{event}/replay", webhooks.replay)
+
     async def sending(_app: web.Application) -> AsyncIterator[None]:
-        task = asyncio.create_task(outbox.run(), name="resend outbox")
+        tasks = [
+            asyncio.create_task(outbox.run(), name="resend outbox"),
+            asyncio.create_task(deliveries.run(), name="resend webhooks"),
+        ]
         yield
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     app.cleanup_ctx.append(sending)
 
@@ -78,6 +98,8 @@ def _known(keys: ApiKeys, handler: Handler, *, sending: bool) -> Handler:
     async def check(request: web.Request) -> web.StreamResponse:
         try:
             keys.check(request, sending=sending)
+            if "id" in request.match_info:
+                bodies.check_id(request.match_info["id"])
             return await handler(request)
         except bodies.RefusedError as refused:
             return refused.answer()

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from aiohttp import web
+
+from localcloud.limits import LimitForm, Standing
 
 Item = TypeVar("Item")
 
@@ -41,6 +44,29 @@ def error(status: int, message: str, name: str | None = None) -> web.Response:
     return web.json_response({"statusCode": status, "name": name, "message": message}, status=status)
 
 
+def _over_limit(standing: Standing) -> web.Response:
+    limit = standing.limit
+    pace = f"{limit.requests} requests per " + (
+        "second" if limit.per_seconds == 1 else f"{limit.per_seconds:g} seconds"
+    )
+    return error(
+        429,
+        f"Too many requests. You can only make {pace}. See rate limit response headers for more information. "
+        "Or contact support to increase rate limit.",
+    )
+
+
+def _limit_headers(standing: Standing) -> dict[str, str]:
+    return {
+        "ratelimit-limit": str(standing.limit.requests),
+        "ratelimit-remaining": str(standing.remaining),
+        "ratelimit-reset": str(standing.seconds),
+    }
+
+
+LIMIT_FORM = LimitForm(refusal=_over_limit, headers=_limit_headers)
+
+
 def missing(member: str) -> RefusedError:
     """The error for a required member that is not there."""
     return RefusedError(422, "missing_required_field", f"Missing `{member}` field.")
@@ -48,6 +74,14 @@ def missing(member: str) -> RefusedError:
 
 def invalid(message: str) -> RefusedError:
     return RefusedError(422, "validation_error", message)
+
+
+def check_id(given: str) -> None:
+    """Refuse what cannot be an id. Raises `RefusedError`."""
+    try:
+        uuid.UUID(given)
+    except ValueError as error:
+        raise RefusedError(422, "invalid_parameter", "The `id` parameter must be a valid UUID.") from error
 
 
 def not_found(what: str) -> RefusedError:

@@ -18,6 +18,7 @@ from aiohttp import web
 from localcloud.cloud import Cloud
 from localcloud.faults import operation
 from localcloud.resend import bodies
+from localcloud.resend.deliveries import Deliveries
 from localcloud.store import Store, now
 
 SCHEMA = """
@@ -34,8 +35,9 @@ CREATE TABLE IF NOT EXISTS resend_members (
 class Contacts:
     """Handlers of `/contacts`, `/audiences/{audience}/contacts` and `/segments/{audience}/contacts`."""
 
-    def __init__(self, cloud: Cloud) -> None:
+    def __init__(self, cloud: Cloud, deliveries: Deliveries) -> None:
         self._store: Store = cloud.store
+        self._deliveries = deliveries
         self._store.script(SCHEMA)
 
     def forget_segment(self, segment: str) -> None:
@@ -101,7 +103,16 @@ class Contacts:
             self._change(identity, values)
             for segment in segments:
                 self._store.execute("INSERT OR IGNORE INTO resend_members VALUES (?, ?)", (identity, segment))
+            self._deliveries.announce(f"contact.{'updated' if found else 'created'}", self._told(identity))
         return identity
+
+    def _told(self, identity: str) -> dict[str, Any]:
+        """A contact as it is now, as webhooks are told of it."""
+        row = self._store.query("SELECT * FROM resend_contacts WHERE id = ?", (identity,))[0]
+        members = self._store.query("SELECT segment FROM resend_members WHERE contact = ?", (identity,))
+        segments = [str(member["segment"]) for member in members]
+        told = self._body(row) | {"created_at": row["created_at"], "updated_at": now(), "segment_ids": segments}
+        return told | {"audience_id": segments[0] if segments else ""}
 
     def _change(self, identity: str, values: dict[str, Any]) -> None:
         for column, value in values.items():  # columns come from `_values`, never from a client
@@ -140,20 +151,26 @@ class Contacts:
         values = _values(await bodies.read_object(request))
         with self._store.transaction():
             self._change(row["id"], values)
+            self._deliveries.announce("contact.updated", self._told(row["id"]))
         return web.json_response({"object": "contact", "id": row["id"]})
 
     @operation("resend", "delete_contact")
     async def delete(self, request: web.Request) -> web.Response:
         row, scope = self._one(request), self._scope(request)
         with self._store.transaction():
+            told = self._told(row["id"])
             self._store.execute(
                 "DELETE FROM resend_members WHERE contact = ?1 AND (?2 IS NULL OR segment = ?2)", (row["id"], scope)
             )
-            self._store.execute(
+            gone = self._store.execute(
                 "DELETE FROM resend_contacts WHERE id = ?1 AND NOT EXISTS"
                 " (SELECT 1 FROM resend_members WHERE contact = ?1)",
                 (row["id"],),
             )
+            if gone:
+                self._deliveries.announce("contact.deleted", told)
+            else:
+                self._deliveries.announce("contact.updated", self._told(row["id"]))
         return web.json_response({"object": "contact", "id": row["id"], "contact": row["id"], "deleted": True})
 
     @operation("resend", "list_contact_segments")

@@ -1,10 +1,7 @@
-"""Sending: `/emails` and `/emails/batch`, each at most once per `Idempotency-Key`."""
+"""Sending and reading: `/emails` and `/emails/batch`, each at most once per `Idempotency-Key`."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from aiohttp import web
@@ -13,85 +10,55 @@ from localcloud.cloud import Cloud
 from localcloud.faults import operation
 from localcloud.resend import bodies, messages
 from localcloud.resend.api_keys import ApiKeys
+from localcloud.resend.idempotency import Idempotency
 from localcloud.resend.mailbox import Mailbox, answer, listed
 from localcloud.resend.outbox import Outbox
 
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS resend_idempotency (
-  key TEXT PRIMARY KEY, digest TEXT NOT NULL, answer TEXT NOT NULL, at TEXT NOT NULL
-);
-"""
 MOST_IN_BATCH = 100
-REMEMBERED = timedelta(hours=24)
 
 
 class Emails:
     """Handlers of `/emails`."""
 
     def __init__(self, cloud: Cloud, keys: ApiKeys, mailbox: Mailbox, outbox: Outbox) -> None:
-        self._store, self._keys, self._mailbox, self._outbox = cloud.store, keys, mailbox, outbox
-        self._store.script(SCHEMA)
+        self._keys, self._mailbox, self._outbox = keys, mailbox, outbox
+        self._idempotency = Idempotency(cloud.store)
 
     @operation("resend", "send_email")
     async def send(self, request: web.Request) -> web.Response:
-        sender, wished = self._keys.check(request, sending=True), await bodies.read_object(request)
+        sender = self._keys.check(request, sending=True)
+        with self._idempotency.key_of(request) as key:
+            wished = await bodies.read_object(request)
 
-        def put() -> dict[str, Any]:
-            return {"id": self._mailbox.put(sender, messages.read(wished), messages.due(wished))}
+            def put() -> dict[str, Any]:
+                return {"id": self._mailbox.put(sender, messages.read(wished), messages.due(wished))}
 
-        return self._once(request, wished, put)
+            made = self._idempotency.once(key, request.path, wished, put)
+        self._outbox.wake()
+        return web.json_response(made)
 
     @operation("resend", "send_batch")
     async def batch(self, request: web.Request) -> web.Response:
-        sender, wished = self._keys.check(request, sending=True), await bodies.read(request)
-        if not isinstance(wished, list) or not 1 <= len(wished) <= MOST_IN_BATCH:
-            raise bodies.invalid(f"A batch must be a list of 1 to {MOST_IN_BATCH} emails.")
+        sender = self._keys.check(request, sending=True)
         permissive = request.headers.get("x-batch-validation", "strict") == "permissive"
+        with self._idempotency.key_of(request) as key:
+            wished = await bodies.read(request)
+            if not isinstance(wished, list) or not 1 <= len(wished) <= MOST_IN_BATCH:
+                raise bodies.invalid(f"A batch must be a list of 1 to {MOST_IN_BATCH} emails.")
 
-        def put() -> dict[str, Any]:
-            mails, errors = [], []
-            for index, item in enumerate(wished):
-                try:
-                    mails.append((messages.read(item), messages.due(item)))
-                except bodies.RefusedError as refused:
-                    if not permissive:
-                        raise
-                    errors.append({"index": index, "message": refused.message})
-            made: dict[str, Any] = {"data": [{"id": self._mailbox.put(sender, *mail)} for mail in mails]}
-            return made | {"errors": errors} if permissive else made
+            def put() -> dict[str, Any]:
+                mails, errors = [], []
+                for index, item in enumerate(wished):
+                    try:
+                        mails.append((messages.read(item), messages.due(item)))
+                    except bodies.RefusedError as refused:
+                        if not permissive:
+                            raise
+                        errors.append({"index": index, "message": refused.message})
+                made: dict[str, Any] = {"data": [{"id": self._mailbox.put(sender, *mail)} for mail in mails]}
+                return made | {"errors": errors} if permissive else made
 
-        return self._once(request, wished, put)
-
-    def _once(self, request: web.Request, wished: Any, put: Any) -> web.Response:
-        """Do *put* unless this idempotency key was used within a day; then answer as before."""
-        key = request.headers.get("Idempotency-Key")
-        if key is None:
-            with self._store.transaction():
-                made = put()
-            self._outbox.wake()
-            return web.json_response(made)
-        if not 1 <= len(key) <= 256:
-            raise bodies.RefusedError(
-                400, "invalid_idempotency_key", "The idempotency key must be between 1 and 256 characters."
-            )
-        oldest = (datetime.now(UTC) - REMEMBERED).isoformat()
-        digest = hashlib.sha256(f"{request.path} {json.dumps(wished, sort_keys=True)}".encode()).hexdigest()
-        with self._store.transaction():
-            self._store.execute("DELETE FROM resend_idempotency WHERE at < ?", (oldest,))
-            found = self._store.query("SELECT * FROM resend_idempotency WHERE key = ?", (key,))
-            if found and found[0]["digest"] != digest:
-                raise bodies.RefusedError(
-                    409,
-                    "invalid_idempotent_request",
-                    "This idempotency key has been used on a request that was different from this one.",
-                )
-            if found:
-                return web.json_response(json.loads(found[0]["answer"]))
-            made = put()
-            self._store.execute(
-                "INSERT INTO resend_idempotency VALUES (?, ?, ?, ?)",
-                (key, digest, json.dumps(made), datetime.now(UTC).isoformat()),
-            )
+            made = self._idempotency.once(key, request.path, wished, put)
         self._outbox.wake()
         return web.json_response(made)
 

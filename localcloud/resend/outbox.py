@@ -13,7 +13,9 @@ from email.utils import parseaddr
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from localcloud.resend.mailbox import Mailbox, outcome
+from localcloud.resend import verdicts
+from localcloud.resend.mailbox import Mailbox, message_id
+from localcloud.resend.verdicts import Verdict
 
 log = logging.getLogger("localcloud.resend")
 
@@ -54,20 +56,39 @@ class Outbox:
         mail = self._mailbox.get(identity)
         if mail is None:
             return
-        if self._email_url is None or outcome(mail) != "delivered":
-            self._mailbox.settle(identity, outcome(mail))
-            return
+        self._mailbox.happened(identity, "sent")
+        verdict = verdicts.foreseen(mail)
+        trouble = None
+        if verdict is None and self._email_url is not None:
+            verdict, trouble = await self._hand_on(self._email_url, mail)
+        if verdict is None or verdict.event == "complained":  # who complains has got the mail
+            self._mailbox.happened(identity, "delivered")
+        if verdict is not None:
+            self._mailbox.happened(identity, verdict.event, trouble=trouble, **verdict.detail)
+
+    async def _hand_on(self, email_url: str, mail: dict[str, Any]) -> tuple[Verdict | None, str | None]:
+        """Give a mail to the SMTP server; what it says of it, and a word for the mailbox when it did not take it."""
         try:
-            await asyncio.to_thread(forward, self._email_url, mail)
+            refused = await asyncio.to_thread(forward, email_url, mail)
+        except smtplib.SMTPRecipientsRefused as error:
+            refused = error.recipients
         except Exception as error:  # noqa: BLE001 -- one mail that cannot be handed over must not stop the others
-            log.warning("mail %s was kept here but EMAIL_URL's server did not take it: %s", identity, error)
-            self._mailbox.settle(identity, "failed", f"The SMTP server of EMAIL_URL did not take it: {error}")
-        else:
-            self._mailbox.settle(identity, "delivered")
+            log.warning("mail %s was kept here but EMAIL_URL's server did not take it: %s", mail["id"], error)
+            reason = f"The SMTP server of EMAIL_URL did not take it: {error}"
+            return verdicts.failed(reason), reason
+        said = [f"smtp; {code} {text.decode('utf-8', 'replace')}" for code, text in refused.values()]
+        if not said:
+            return None, None
+        trouble = f"The SMTP server of EMAIL_URL refused {', '.join(refused)}: {'; '.join(said)}"
+        gone = any(500 <= code < 600 for code, _ in refused.values())
+        return (verdicts.bounced(said) if gone else verdicts.failed(trouble)), trouble
 
 
-def forward(email_url: str, mail: dict[str, Any]) -> None:
-    """Hand one mail to the SMTP server. Raises `smtplib.SMTPException`, `OSError`, `ValueError`."""
+def forward(email_url: str, mail: dict[str, Any]) -> dict[str, tuple[int, bytes]]:
+    """Hand one mail to the SMTP server; returns the recipients it refused, with its words.
+
+    Raises `smtplib.SMTPException`, `OSError`, `ValueError`.
+    """
     parts = urlsplit(email_url)
     host, implicit = parts.hostname or "localhost", parts.scheme in ("smtps", "smtp+ssl")
     port = parts.port or (465 if implicit else 587 if parts.scheme == "smtp+tls" else 25)
@@ -83,7 +104,7 @@ def forward(email_url: str, mail: dict[str, Any]) -> None:
         if parts.username:
             server.login(unquote(parts.username), unquote(parts.password or ""))
         recipients = [parseaddr(address)[1] for address in (*mail["to"], *mail["cc"], *mail["bcc"])]
-        server.send_message(_message(mail), parseaddr(mail["from"])[1], recipients)
+        return server.send_message(_message(mail), parseaddr(mail["from"])[1], recipients)
 
 
 def _message(mail: dict[str, Any]) -> EmailMessage:
@@ -92,7 +113,7 @@ def _message(mail: dict[str, Any]) -> EmailMessage:
     for header, member in (("To", "to"), ("Cc", "cc"), ("Reply-To", "reply_to")):
         if mail[member]:
             message[header] = ", ".join(mail[member])
-    message["Message-ID"] = f"<{mail['id']}@localcloud>"
+    message["Message-ID"] = message_id(mail)
     for name, value in mail["headers"].items():
         if name not in message:
             message[name] = value

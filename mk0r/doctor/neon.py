@@ -54,7 +54,7 @@ async def _organisation(look: Look, *, personal: bool | None) -> None:
                 "organisation", f"NEON_ORG_ID {wanted} is not one this key reaches ({answer.status})",
                 await _names(look) or f"Copy the id from {_CONSOLE} → Organization settings, and set NEON_ORG_ID.",
             )  # fmt: skip
-    elif personal:
+    elif personal and not (await _ask(look, "/projects?limit=1")).ok:
         look.wrong(
             "organisation", "a person's key needs NEON_ORG_ID, which is not set",
             await _names(look) or f"Copy the id from {_CONSOLE} → Organization settings, and set NEON_ORG_ID.",

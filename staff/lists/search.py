@@ -20,6 +20,7 @@ _NAMED = re.compile(r"mk0r-([a-z0-9]{1,12})", re.IGNORECASE)
 _SLUG = re.compile(r"[a-z0-9]{1,12}\Z")
 _ADDRESS = re.compile(r"/(?:s|sessions)/([a-z0-9]{12})\b")
 _COMMIT = re.compile(r"[0-9a-f]{7,64}\Z")
+_FEW = 500  # sessions that are looked up by name; where more fit, the list is gone through from its newest on
 _SHORTEST_ID = 4  # characters; fewer begin too many ids to tell anything
 _WORD = re.compile(r"\w+")
 
@@ -41,18 +42,21 @@ def of_session(queryset: QuerySet[Any], words: str, path: str = "session__") -> 
 def sessions(queryset: QuerySet[Any], words: str) -> QuerySet[Any]:
     """Sessions by slug, by words of their title, or by the id or name of something they own or owned at a vendor.
 
-    Each way is a query of its own that its index answers; an OR of them would read every session. A whole slug of ours
-    proves itself, and can mean nothing else.
+    Each way is a query of its own that its index answers, up to a bound. What goes beyond it is so common that the
+    list, newest first, meets a page of it soon. A whole slug of ours proves itself, and can mean nothing else.
     """
-    if verify(slug_of(words)):
-        return queryset.filter(slug=slug_of(words))
-    ways = _owners(words) if len(words) >= _SHORTEST_ID else Session.objects.none().order_by().values_list("pk")
-    if slug := slug_of(words):
-        ways = ways.union(Session.objects.filter(slug__startswith=slug).order_by().values_list("pk"))
-    if asked := _asked(words):
-        titled = Session.objects.annotate(words=SearchVector("title", config="simple")).filter(words=asked)
-        ways = ways.union(titled.order_by().values_list("pk"))
-    return queryset.filter(pk__in=ways)
+    slug, asked = slug_of(words), _asked(words)
+    if verify(slug):
+        return queryset.filter(slug=slug)
+    every, ways = Session.objects.alias(words=SearchVector("title", config="simple")).order_by(), Q()
+    found: list[Any] = [_owners(words)] if len(words) >= _SHORTEST_ID else []
+    for way in [Q(slug__startswith=slug)] * bool(slug) + [Q(words=asked)] * (asked is not None):
+        ways |= way
+        found.append(every.filter(way).values_list("pk", flat=True)[: _FEW + 1])
+    few = list(found[0].union(*found[1:])[: _FEW + 1]) if found else []
+    if len(few) <= _FEW:
+        return queryset.filter(pk__in=few)
+    return queryset.alias(words=SearchVector("title", config="simple")).filter(ways | Q(pk__in=few))
 
 
 def resources(queryset: QuerySet[Any], words: str) -> QuerySet[Any]:
@@ -72,7 +76,7 @@ def versions(queryset: QuerySet[Any], words: str) -> QuerySet[Any]:
 
 def _owners(words: str) -> QuerySet[Any, Any]:
     owned = Resource.objects.filter(_with_id(), external_id__startswith=words)
-    return owned.order_by().values_list("session_id")
+    return owned.order_by().values_list("session_id", flat=True)
 
 
 def _with_id() -> Q:

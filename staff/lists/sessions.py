@@ -40,7 +40,7 @@ class SessionAdmin(ReadOnly):
 
     newest = ("created_at", "id")
     list_display = (
-        "name", "how", *(provider.value for provider in Provider), "title_", "turns_", "cost", "last_event", "age",
+        "name", "how", "age", *(provider.value for provider in Provider), "turns_", "cost", "last_event", "title_",
     )  # fmt: skip
     list_filter = (
         "state",

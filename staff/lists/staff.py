@@ -7,10 +7,36 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import Q, QuerySet
 
+from staff.audit import ACTIONS
 from staff.lists import filters
 from staff.lists.base import ReadOnly
 from staff.lists.search import slug_of
 from staff.models import Entry, Undertaking
+from staff.powers import POWERS
+
+
+class Did(filters.Choice):
+    """Entries by what was done. The names are known: reading them from the log would read all of it."""
+
+    title = "action"
+    parameter_name = "did"
+    choices_ = tuple((name, name.replace("_", " ")) for name in sorted({*POWERS, *ACTIONS}))
+
+    def narrow(self, queryset: QuerySet[Any], value: str) -> QuerySet[Any]:
+        """Those entries."""
+        return queryset.filter(action=value)
+
+
+class Used(filters.Choice):
+    """Orders by the power that was used."""
+
+    title = "power"
+    parameter_name = "used"
+    choices_ = tuple((name, power.title) for name, power in POWERS.items())
+
+    def narrow(self, queryset: QuerySet[Any], value: str) -> QuerySet[Any]:
+        """Those orders."""
+        return queryset.filter(power=value)
 
 
 @admin.register(Entry)
@@ -18,7 +44,7 @@ class EntryAdmin(ReadOnly):
     """Who did what, newest first."""
 
     list_display = ("at", "who", "action", "subject", "session", "reason", "where")
-    list_filter = ("action", filters.within("at", "age"), filters.OfSessionByName)
+    list_filter = (Did, filters.within("at", "age"), filters.OfSessionByName)
     search_help_text = "Who, a session's slug, or what it was done to, from its beginning"
 
     def search(self, queryset: QuerySet[Any], words: str) -> QuerySet[Any]:
@@ -34,4 +60,4 @@ class UndertakingAdmin(ReadOnly):
 
     newest = ("begun_at", "id")
     list_display = ("begun_at", "power", "by_name", "reason", "finished_at")
-    list_filter = ("power",)
+    list_filter = (Used,)

@@ -157,7 +157,7 @@ def _sweep(last: sweeps.LastSweep | None) -> dict[str, Any] | None:
     left = {"cleared_at__isnull": True, "deleted_at__isnull": True}
     return {
         "run": last.run,
-        "took": last.took,
+        "took": last.took.total_seconds() * 1000,
         "link": page_of(last.run),
         "vendors": [
             {

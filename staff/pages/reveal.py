@@ -20,7 +20,7 @@ from django.views.decorators.http import require_http_methods
 from provisioning.models import Credential
 from staff import revealing, signing
 from staff.actors import Actor, of_request
-from staff.powers.rotating import label
+from staff.powers.resources import label
 from staff.refusals import Refused
 
 SHOWN_FOR = 30  # seconds

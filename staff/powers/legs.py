@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
-from django.db.models import Model
 from django.urls import reverse
 
 from provisioning import chips, clock, endings, ledger
@@ -13,8 +11,9 @@ from provisioning.models import Resource
 from sessions_app import errors, jobs, services
 from sessions_app.database import db
 from sessions_app.models import Session
-from staff.powers.base import Came, Effect, Order, Power, State
-from staff.powers.subjects import effect_of, numbers, session_page
+from staff.powers.base import Came, Order, State
+from staff.powers.resources import OverResources
+from staff.powers.subjects import session_page
 
 Stage = Resource.State
 _UNDER_WAY = {
@@ -24,25 +23,7 @@ _UNDER_WAY = {
 }
 
 
-class _OverResources(Power):
-    """What powers over resources share: found by number, known by vendor, kind and name."""
-
-    noun = ("resource", "resources")
-
-    def find(self, keys: Sequence[str]) -> list[Model]:
-        return list(Resource.objects.select_related("session").filter(pk__in=numbers(keys)).order_by("id"))
-
-    def slug(self, subject: Model) -> str:
-        return str(subject.session.slug) if isinstance(subject, Resource) else ""
-
-    def about(self, subject: Model) -> str:
-        return str(subject.state) if isinstance(subject, Resource) else ""
-
-    def effects(self, subjects: Iterable[Model]) -> dict[str, list[Effect]]:
-        return {self.key(row): [effect_of(row)] for row in subjects if isinstance(row, Resource)}
-
-
-class Retry(_OverResources):
+class Retry(OverResources):
     """Retry the leg a failed resource belongs to; done when the whole leg is at rest."""
 
     name = "retry"
@@ -90,7 +71,7 @@ def leg(row: Resource) -> Came:
     return Came(State.NOTHING, "its session has ended or is ending", link)
 
 
-class DeleteNow(_OverResources):
+class DeleteNow(OverResources):
     """Try again at once to delete what is being deleted or stuck; ends when it is proved gone, or that try failed."""
 
     name = "delete_now"
@@ -129,7 +110,7 @@ def _delete_now(pk: int) -> Came:
     return Came(State.FAILED, f"is {row.state}: only what is being deleted or stuck can be deleted now", link)
 
 
-class Forget(_OverResources):
+class Forget(OverResources):
     """Count as gone, without proof, what is being deleted or stuck; its session can then close."""
 
     name = "forget"

@@ -15,7 +15,7 @@ from provisioning.outcome import Outcome, Wire
 from provisioning.providers.registry import archive_repository, is_repository_owner, transfer_repository
 from sessions_app.database import db
 from staff.powers.base import Came, Effect, Option, Order, State
-from staff.powers.rotating import OverResources
+from staff.powers.resources import OverResources
 from staff.refusals import Refused
 
 _NO_REPOSITORY = "is no repository"

@@ -2,43 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
-from django.db.models import Model, Q
+from django.db.models import Model
 
 from provisioning import rotations
 from provisioning.models import Credential, Provider, Resource, Rotation
 from provisioning.providers.base import Rotates
 from provisioning.providers.registry import step_for
 from sessions_app.database import db
-from staff.powers.base import Came, Effect, Order, Power, State
-from staff.powers.sessions import uuids
-
-_MOST_DIGITS = 18
-
-
-class OverResources(Power):
-    """What powers over resources share: found by the resource's number, or by a credential of it."""
-
-    def find(self, keys: Sequence[str]) -> list[Model]:
-        numbers = [int(key) for key in keys if key.isascii() and key.isdigit() and len(key) <= _MOST_DIGITS]
-        chosen = Q(pk__in=numbers) | Q(credentials__pk__in=uuids(keys))
-        return list(Resource.objects.filter(chosen).select_related("session").distinct().order_by("-pk"))
-
-    def key(self, subject: Model) -> str:
-        return str(subject.resource_id if isinstance(subject, Credential) else subject.pk)
-
-    def label(self, subject: Model) -> str:
-        row = subject.resource if isinstance(subject, Credential) else subject
-        return label(row) if isinstance(row, Resource) else str(row)
-
-    def slug(self, subject: Model) -> str:
-        return str(subject.session.slug) if isinstance(subject, Resource) else ""
-
-
-def label(row: Resource) -> str:
-    """A resource as a person reads it: vendor, kind and name."""
-    return f"{Provider(row.provider).label} {row.kind.replace('_', ' ')} {row.name}"
+from staff.powers.base import Came, Effect, Order, State
+from staff.powers.resources import OverResources
 
 
 class Rotate(OverResources):

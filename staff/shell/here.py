@@ -10,21 +10,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
-from typing import Any
 
 from django.conf import settings
-from procrastinate.contrib.django import app
 
 from provisioning import http
 from sessions_app import jobs
 from sessions_app.database import db
 from sessions_app.process import sessions
+from sessions_app.worker import work, worker_app
 from staff import undertakings
 from staff.shell.watching import EVERY, Watch
 
 _QUEUES = [undertakings.QUEUE, jobs.DOWN, jobs.UP, "sweep"]  # no turns: an agent works longer than anybody watches
 _AT_ONCE = 10
-_GRACE_SECONDS = 10
 
 
 def follow(watch: Watch) -> int:
@@ -52,21 +50,9 @@ async def _work(watch: Watch) -> None:
 
 @contextlib.asynccontextmanager
 async def _worker() -> AsyncIterator[asyncio.Task[None]]:
-    connector: Any = app.connector  # Django's, which makes one for workers
-    async with app.with_connector(connector.get_worker_connector()).open_async() as opened:
-        task = asyncio.create_task(
-            opened.run_worker_async(
-                queues=_QUEUES,
-                name="shell",
-                concurrency=_AT_ONCE,
-                install_signal_handlers=False,
-                shutdown_graceful_timeout=_GRACE_SECONDS,
-                delete_jobs="successful",
-                fetch_job_polling_interval=min(1.0, settings.MK0R_JOB_POLL),
-                update_heartbeat_interval=settings.MK0R_WORKER_SILENCE / 3,
-                stalled_worker_timeout=settings.MK0R_WORKER_SILENCE,
-            )
-        )
+    async with worker_app() as opened:
+        poll = min(1.0, settings.MK0R_JOB_POLL)
+        task = asyncio.create_task(work(opened, _QUEUES, name="shell", at_once=_AT_ONCE, poll=poll))
         try:
             yield task
         finally:

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from embedded.node import node, node_environment
+from tests.builder.conftest import cluster, starter_tree  # noqa: F401 -- what apps are built from and on
 from tests.fixtures.cloud import CloudUnderTest
 from tests.fixtures.packages import workshop
 from tests.fixtures.sandboxes import apart, e2b_options, make_sandbox, sandbox, settled, shared_id

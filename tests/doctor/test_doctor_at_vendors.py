@@ -138,7 +138,14 @@ async def test_a_persons_key_needs_an_organisation_and_is_told_which_there_are(
     scripted: Scripted, settings: Any
 ) -> None:
     settings.NEON_ORG_ID = ""
-    async with scripted("neon", routes(neon("api_key_user", orgs=("org-a-1", "org-b-2")))):
+    plain = routes(neon("api_key_user", orgs=("org-a-1", "org-b-2")))
+
+    async def answer(request: web.Request) -> web.Response:
+        if request.path == "/projects" and "org_id" not in request.query:
+            return web.json_response({"code": "", "message": "org_id is required"}, status=400)
+        return await plain(request)
+
+    async with scripted("neon", answer):
         organisation = check(await look("neon"), "organisation")
         assert "NEON_ORG_ID, which is not set" in organisation.said
         assert organisation.next == "Set NEON_ORG_ID to one of: org-a-1, org-b-2."
@@ -149,6 +156,12 @@ async def test_a_persons_key_needs_an_organisation_and_is_told_which_there_are(
     assert part.state is State.WELL
     assert check(part, "organisation").said == "Acme, plan launch"
     assert check(part, "projects").said == "3 projects of 10"
+
+
+async def test_a_persons_key_that_needs_no_organisation_is_well(scripted: Scripted, settings: Any) -> None:
+    settings.NEON_ORG_ID = ""
+    async with scripted("neon", routes(neon("api_key_user"))):
+        assert (await look("neon")).state is State.WELL
 
 
 async def test_an_organisations_key_needs_none_and_takes_no_other(scripted: Scripted, settings: Any) -> None:

@@ -73,6 +73,8 @@ def test_every_stand_in_answers_as_before_a_kill_but_for_its_sandboxes(tmp_path:
         contact = made(cloud, "resend", f"/audiences/{audience}/contacts", {"email": "ada@b.co"})["id"]
         token = made(cloud, "resend", "/api-keys", {"name": name, "permission": "sending_access"})["token"]
         sent = made(cloud, "resend", "/emails", mail)["id"]
+        told_of = {"endpoint": "http://127.0.0.1:9/", "events": ["email.bounced"]}
+        hook = made(cloud, "resend", "/webhooks", told_of)["id"]
         repository = made(cloud, "github", "/user/repos", {"name": name, "private": True, "auto_init": True})[
             "full_name"
         ]
@@ -87,6 +89,7 @@ def test_every_stand_in_answers_as_before_a_kill_but_for_its_sandboxes(tmp_path:
             ("resend", f"/audiences/{audience}/contacts"),
             ("resend", f"/emails/{sent}"),
             ("resend", "/api-keys"),
+            ("resend", f"/webhooks/{hook}"),
             ("github", f"/repos/{repository}"),
             ("github", f"/repos/{repository}/commits"),
             ("github", f"/repos/{repository}/contents/README.md"),

@@ -11,7 +11,7 @@ import pytest
 from channels.db import database_sync_to_async
 from django.db import transaction
 
-from provisioning import http, services, signals
+from provisioning import http, rates, services, signals
 from provisioning.models import Resource
 from sessions_app.models import Session
 from sessions_app.slugs import slug_for
@@ -90,3 +90,13 @@ def without_sandbox(vendor_settings: object, monkeypatch: pytest.MonkeyPatch, se
     """Leave the sandbox out: its key is not set, so its leg fails at once and costs no time."""
     settings.E2B_API_KEY = ""
     monkeypatch.delenv("E2B_API_KEY", raising=False)
+
+
+@pytest.fixture
+def budget(settings: Any) -> Callable[[str, str], None]:
+    """Set one vendor's budget for this test."""
+
+    def put(provider: str, text: str) -> None:
+        settings.VENDOR_BUDGETS = {**settings.VENDOR_BUDGETS, provider: rates.parse(text)}
+
+    return put

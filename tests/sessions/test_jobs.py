@@ -126,7 +126,7 @@ def _dead_worker_with(session: Session, *, attempts: int) -> None:
 
 @async_to_sync
 async def _recover() -> None:
-    from mk0r.working import worker_app
+    from sessions_app.worker import worker_app
 
     async with worker_app() as opened:
 
@@ -166,7 +166,7 @@ def test_only_one_of_a_sessions_jobs_is_ever_fetched(session: Session) -> None:
 
     @async_to_sync
     async def fetched() -> Any:
-        from mk0r.working import worker_app
+        from sessions_app.worker import worker_app
 
         async with worker_app() as opened:
             manager = opened.job_manager

@@ -163,7 +163,7 @@ def extend(page: Page, console: Working) -> None:
 
 
 def end_turn(page: Page, console: Working) -> None:
-    session = console.kept()
+    session = console.begun()
     turn = aside(lambda: Turn.objects.create(session=session, number=1, prompt="a guest book"))
     page.goto(session_page(session))
     press(page, "Stop the turn")
@@ -172,7 +172,7 @@ def end_turn(page: Page, console: Working) -> None:
 
 
 def revoke(page: Page, console: Working) -> None:
-    session = console.kept()
+    session = console.begun()
     page.goto(session_page(session))
     page.locator("tr", has_text="RESEND_API_KEY").get_by_role("button", name="Revoke").click()
     assert "takes it no more" in confirmed(page, "revoke")
@@ -359,7 +359,7 @@ def test_every_power_is_used_here_by_those_who_have_it() -> None:
 
 
 @pytest.mark.parametrize("power", OPERATES)
-@pytest.mark.parametrize("group", [groups.OPERATOR, pytest.param(groups.ADMIN, marks=pytest.mark.long)])
+@pytest.mark.parametrize("group", [groups.OPERATOR, groups.ADMIN])
 def test_what_an_operator_may_works(page: Page, console: Working, group: str, power: str) -> None:
     OPERATES[power](page, console)
 

@@ -56,24 +56,50 @@ export interface PostHog {
   RemoteConfig: Config;
 }
 
+// The API reference names what the receiving server said, and why an address is suppressed; the client's types do not.
+type Bounced = Omit<resend.EmailBouncedEvent, "data"> & {
+  data: Omit<resend.EmailBouncedEvent["data"], "bounce"> & {
+    bounce: resend.EmailBouncedEvent["data"]["bounce"] & { diagnosticCode: string[] };
+  };
+};
+type Suppressed = Omit<resend.EmailSuppressedEvent, "data"> & {
+  data: Omit<resend.EmailSuppressedEvent["data"], "suppressed"> & {
+    suppressed: resend.EmailSuppressedEvent["data"]["suppressed"] & { diagnosticCode: string[]; reason: string };
+  };
+};
+type Payload =
+  | Exclude<resend.WebhookEventPayload, resend.EmailBouncedEvent | resend.EmailSuppressedEvent>
+  | Bounced
+  | Suppressed;
+
 export interface Resend {
   CancelEmail: resend.CancelEmailResponseSuccess;
   CreateApiKey: resend.CreateApiKeyResponseSuccess;
   CreateContact: resend.CreateContactResponseSuccess;
   CreateEmail: resend.CreateEmailResponseSuccess;
+  CreateWebhook: resend.CreateWebhookResponseSuccess;
   Error: resend.ErrorResponse;
   GetContact: resend.GetContactResponseSuccess;
   GetEmail: resend.GetEmailResponseSuccess;
   GetSegment: resend.GetSegmentResponseSuccess;
+  GetWebhook: resend.GetWebhookResponseSuccess;
+  GetWebhookEvent: Omit<resend.GetWebhookEventResponseSuccess, "payload"> & { payload: Payload };
   ListApiKeys: resend.ListApiKeysResponseSuccess;
   ListContactSegments: resend.ListContactSegmentsResponseSuccess;
   ListContacts: resend.ListContactsResponseSuccess;
   ListEmails: resend.ListEmailsResponseSuccess;
   ListSegments: resend.ListSegmentsResponseSuccess;
+  ListWebhookEventAttempts: resend.ListWebhookEventAttemptsResponseSuccess;
+  ListWebhookEvents: resend.ListWebhookEventsResponseSuccess;
+  ListWebhooks: resend.ListWebhooksResponseSuccess;
   RemoveApiKey: resend.RemoveApiKeyResponseSuccess;
   RemoveSegment: resend.RemoveSegmentResponseSuccess;
+  RemoveWebhook: resend.RemoveWebhookResponseSuccess;
+  ReplayWebhookEvent: resend.ReplayWebhookEventResponseSuccess;
+  RotateWebhookSigningSecret: resend.RotateWebhookSigningSecretResponseSuccess;
   UpdateApiKey: resend.UpdateApiKeyResponseSuccess;
   UpdateContact: resend.UpdateContactResponseSuccess;
   UpdateEmail: resend.UpdateEmailResponseSuccess;
   UpdateSegment: resend.UpdateSegmentResponseSuccess;
+  UpdateWebhook: resend.UpdateWebhookResponseSuccess;
 }

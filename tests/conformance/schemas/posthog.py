@@ -50,8 +50,72 @@ class QueryAnswered(TypedDict):
     columns: list[str]
     types: list[list[str]]
     hogql: str
+    query: str
     hasMore: bool
+    limit: int
+    offset: int
     error: str | None
+    is_cached: bool
+    timezone: str
+
+
+class Doer(TypedDict):
+    """Who did it, as an event tells."""
+
+    is_identified: bool
+    distinct_ids: list[str]
+    properties: dict[str, Any]
+
+
+class Event(TypedDict):
+    id: str
+    distinct_id: str
+    properties: dict[str, Any]
+    event: str
+    timestamp: str
+    person: Doer | None
+    elements: list[Any]
+    elements_chain: str
+
+
+class Events(TypedDict):
+    next: str | None
+    results: list[Event]
+
+
+class Person(TypedDict):
+    id: str
+    uuid: str
+    name: str
+    distinct_ids: list[str]
+    properties: dict[str, Any]
+    created_at: str
+    is_identified: bool
+
+
+class Persons(TypedDict):
+    next: str | None
+    previous: str | None
+    results: list[Person]
+
+
+class PersonsAsked(TypedDict, total=False):
+    ids: list[str]
+    distinct_ids: list[str]
+    delete_events: bool
+
+
+class PersonsDeleted(TypedDict):
+    persons_found: int
+    persons_deleted: int
+
+
+class Definitions(TypedDict):
+    """Feature flags, of which there are none here."""
+
+    flags: list[dict[str, Any]]
+    group_type_mapping: dict[str, str]
+    cohorts: dict[str, Any]
 
 
 class Group(TypedDict):
@@ -83,15 +147,33 @@ class Refused(TypedDict):
 
 TYPES: dict[str, Any] = {
     "Captured": Captured,
+    "Definitions": Definitions,
+    "Event": Event,
     "EventResults": EventResults,
+    "Events": Events,
+    "Group": Group,
     "GroupTypes": list[GroupType],
     "Groups": Groups,
+    "Person": Person,
+    "Persons": Persons,
+    "PersonsAsked": PersonsAsked,
+    "PersonsDeleted": PersonsDeleted,
     "QueryAnswered": QueryAnswered,
     "QueryAsked": QueryAsked,
     "Refused": Refused,
 }
 
 
+# What is read below a project, and the reply.
+READ = {
+    "/events": "Events",
+    "/events/{id}": "Event",
+    "/persons": "Persons",
+    "/persons/{id}": "Person",
+    "/groups": "Groups",
+    "/groups/find": "Group",
+    "/groups_types": "GroupTypes",
+}
 TEXT: Bodies = {"text/plain": None}
 REFUSED = ("400", "401", "403", "404")
 
@@ -100,8 +182,10 @@ def contract() -> Contract:
     """Capture, what clients ask at their start, and the part of the private API that is played here."""
     routes: Routes[Operation] = Routes()
 
-    def add(method: str, path: str, reply: Bodies, refused: Bodies, request: Schema | None = None) -> None:
-        replies = {"200": reply, **dict.fromkeys(REFUSED, refused), "413": TEXT}
+    def add(
+        method: str, path: str, reply: Bodies, refused: Bodies, request: Schema | None = None, status: str = "200"
+    ) -> None:
+        replies = {status: reply, **dict.fromkeys(REFUSED, refused), "413": TEXT}
         if method == "POST" and path in CAPTURE:
             replies["204"] = {}
         for slash in ("", "/"):
@@ -121,10 +205,15 @@ def contract() -> Contract:
     add("GET", "/array/{key}/config.js", {"application/javascript": None}, TEXT)
     add("GET", "/static/{file}", {"application/javascript": None}, TEXT)
     refused: Bodies = {JSON: _own().at("Refused")}
-    project = "/api/projects/{project}"
-    add("POST", f"{project}/query", {JSON: _own().at("QueryAnswered")}, refused, _own().at("QueryAsked"))
-    add("GET", f"{project}/groups", {JSON: _own().at("Groups")}, refused)
-    add("GET", f"{project}/groups_types", {JSON: _own().at("GroupTypes")}, refused)
+    for path in ("/flags/definitions", "/api/feature_flag/local_evaluation"):
+        add("GET", path, {JSON: _own().at("Definitions")}, refused)
+    for project in ("/api/projects/{project}", "/api/environments/{project}"):
+        add("POST", f"{project}/query", {JSON: _own().at("QueryAnswered")}, refused, _own().at("QueryAsked"))
+        for path, reply in READ.items():
+            add("GET", project + path, {JSON: _own().at(reply)}, refused)
+        add("DELETE", f"{project}/persons/{{id}}", {}, refused, status="202")
+        asked, deleted = _own().at("PersonsAsked"), {JSON: _own().at("PersonsDeleted")}
+        add("POST", f"{project}/persons/bulk_delete", deleted, refused, asked, status="202")
     return Contract(routes, {JSON: _own().at("Refused"), **TEXT})
 
 

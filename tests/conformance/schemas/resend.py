@@ -8,10 +8,11 @@ or neither has a type, the schema is in our own words, after the vendor's API re
 from __future__ import annotations
 
 from functools import cache
-from typing import Any, Literal
+from typing import Any, Literal, NotRequired
 
 import resend
 from resend.audiences._audience import Audience
+from resend.webhooks._webhook import WebhookEvent
 from typing_extensions import TypedDict
 
 from tests.conformance.schemas.contract import JSON, Contract, Operation, Routes
@@ -95,7 +96,19 @@ class ContactLeft(ContactJoined):
 
 
 class EmailTime(_Own):
+    """PyPI `resend` sends the mail's id along, which stands in the path."""
+
+    id: NotRequired[str]
     scheduled_at: str
+
+
+class WebhookChange(_Own, total=False):
+    """PyPI `resend` sends the webhook's id along, which stands in the path."""
+
+    webhook_id: str
+    endpoint: str
+    events: list[WebhookEvent]
+    status: Literal["enabled", "disabled"]
 
 
 # Of PyPI `resend` and in our own words.
@@ -119,6 +132,8 @@ TYPES: dict[str, Any] = {
     "email's time": EmailTime,
     "segment": resend.Segments.CreateParams,
     "segment's name": resend.Segments.UpdateParams,
+    "webhook": resend.Webhooks.CreateParams,
+    "webhook's change": WebhookChange,
 }
 # Method, path, request, status, reply: a name of TYPES, or of `Resend` in `npm/schemas.ts`.
 CONTACTS = (
@@ -148,6 +163,16 @@ OPERATIONS = (
     ("GET", "/segments/{id}", None, 200, "GetSegment"),
     ("PATCH", "/segments/{id}", "segment's name", 200, "UpdateSegment"),
     ("DELETE", "/segments/{id}", None, 200, "RemoveSegment"),
+    ("POST", "/webhooks", "webhook", 201, "CreateWebhook"),
+    ("GET", "/webhooks", None, 200, "ListWebhooks"),
+    ("GET", "/webhooks/{id}", None, 200, "GetWebhook"),
+    ("PATCH", "/webhooks/{id}", "webhook's change", 200, "UpdateWebhook"),
+    ("DELETE", "/webhooks/{id}", None, 200, "RemoveWebhook"),
+    ("POST", "/webhooks/{id}/signing-secret/rotate", None, 200, "RotateWebhookSigningSecret"),
+    ("GET", "/webhooks/{id}/events", None, 200, "ListWebhookEvents"),
+    ("GET", "/webhooks/{id}/events/{event}", None, 200, "GetWebhookEvent"),
+    ("GET", "/webhooks/{id}/events/{event}/attempts", None, 200, "ListWebhookEventAttempts"),
+    ("POST", "/webhooks/{id}/events/{event}/replay", None, 200, "ReplayWebhookEvent"),
     ("GET", "/contacts/{contact}/segments", None, 200, "ListContactSegments"),
     ("POST", "/contacts/{contact}/segments/{segment}", None, 200, "ContactJoined"),
     ("DELETE", "/contacts/{contact}/segments/{segment}", None, 200, "ContactLeft"),

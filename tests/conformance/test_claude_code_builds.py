@@ -2,12 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
-import os
-import subprocess
-import threading
-import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,63 +10,18 @@ from typing import Any
 import httpx
 import psycopg
 import pytest
-from aiohttp import web
 
-from embedded.node import node_environment
-from embedded.ports import free_port
 from embedded.postgres import Cluster
-from localcloud import anthropic
-from localcloud.cloud import CLOUD, open_cloud
-from localcloud.config import Config
-from localcloud.e2b.tree import prepare_agent
 from tests.builder.conftest import Server, copy_project, dev_server, type_check
-from tests.fixtures.cloud import CACHE
+from tests.conformance.agent import Agent
+from tests.fixtures.cloud import CloudUnderTest
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.client("anthropic", "Claude Code (CLI)")]
 
 SENTENCE = (
     "Build a tracker for my quokkas with name, weight in kg (number), born on (date), tame (yes/no), "
     "diet (leaves, grass or bark) and keeper e-mail."
 )
-
-
-@dataclass
-class Model:
-    """The stand-in, reachable for a program."""
-
-    url: str
-    key: str
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Model]:
-    """The stand-in in a thread of its own, streaming at once."""
-    before = os.environ.get("MK0R_SCRIPTED_PACE")
-    os.environ["MK0R_SCRIPTED_PACE"] = "0"
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever)
-    thread.start()
-    cloud = open_cloud(Config(tmp_path_factory.mktemp("cloud"), free_port(0), "http://127.0.0.1:9", None, "plain"))
-
-    async def serve() -> web.AppRunner:
-        app = web.Application(client_max_size=32 * 1024 * 1024)
-        app[CLOUD] = cloud
-        anthropic.setup(app, cloud)
-        runner = web.AppRunner(app)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", cloud.config.port).start()
-        return runner
-
-    runner = asyncio.run_coroutine_threadsafe(serve(), loop).result(20)
-    yield Model(f"{cloud.base_url}/anthropic", cloud.keys.anthropic)
-    asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result(20)
-    loop.call_soon_threadsafe(loop.stop)
-    thread.join(10)
-    loop.close()
-    cloud.close()
-    os.environ.pop("MK0R_SCRIPTED_PACE")
-    if before is not None:
-        os.environ["MK0R_SCRIPTED_PACE"] = before
 
 
 @dataclass
@@ -82,44 +31,11 @@ class Built:
     project: Path
     server: Server
     dsn: str
-    model: Model
-    claude: Path
-    session: str
+    agent: Agent
 
     def turn(self, prompt: str) -> list[dict[str, Any]]:
         """Run the agent for one turn and return the lines of its stream."""
-        home = self.project.parent / "home"
-        home.mkdir(exist_ok=True)
-        started = (home / "started").exists()
-        (home / "started").touch()
-        identity = ["--resume" if started else "--session-id", self.session]
-        command = [
-            str(self.claude),
-            "-p",
-            "--output-format",
-            "stream-json",
-            "--verbose",
-            "--dangerously-skip-permissions",
-        ]
-        environment = node_environment(
-            {
-                "PATH": os.environ["PATH"],
-                "HOME": str(home),
-                "IS_SANDBOX": "1",
-                "PORT": str(self.server.port),
-                "ANTHROPIC_BASE_URL": self.model.url,
-                "ANTHROPIC_AUTH_TOKEN": self.model.key,
-                "CLAUDE_CODE_MAX_RETRIES": "0",
-                "DISABLE_AUTOUPDATER": "1",
-                "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
-            }
-        )
-        done = subprocess.run(
-            [*command, *identity], input=prompt, cwd=self.project, env=environment, capture_output=True, text=True,
-            timeout=150, check=False,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stdout[-3000:] + done.stderr
-        return [json.loads(line) for line in done.stdout.splitlines()]
+        return self.agent.turn(prompt)
 
     def api(self, method: str, path: str, body: object = None) -> httpx.Response:
         return httpx.request(method, f"{self.server.url}/api/{path}", json=body, timeout=20)
@@ -132,17 +48,17 @@ class Built:
 
 @pytest.fixture(scope="module")
 def built(
-    starter_tree: Path, tmp_path_factory: pytest.TempPathFactory, cluster: Cluster, model: Model
+    starter_tree: Path, tmp_path_factory: pytest.TempPathFactory, cluster: Cluster, cloud: CloudUnderTest
 ) -> Iterator[tuple[Built, str]]:
     """The app of `SENTENCE`, built, and the agent's last words."""
-    programs = asyncio.run(prepare_agent(CACHE, lambda _label, _part: None))
+    cloud.clear_faults()
     project = copy_project(starter_tree, tmp_path_factory.mktemp("agent") / "app")
     with psycopg.connect(cluster.admin_dsn, autocommit=True) as connection:
         connection.execute("create database quokkas")
     dsn = cluster.dsn("quokkas")
     (project / ".env").write_text(f"DATABASE_URL='{dsn}'\n")
     with dev_server(project) as server:
-        app = Built(project, server, dsn, model, programs / "current" / "bin" / "claude", str(uuid.uuid4()))
+        app = Built(project, server, dsn, Agent(cloud, project, {"PORT": str(server.port)}))
         yield app, _last_words(app.turn(SENTENCE))
 
 
