@@ -1,7 +1,7 @@
 """Makes one template: boots its base in a sandbox of its own, carries the steps out, tries the start command, keeps it.
 
 A build needs isolation, because its commands are meant for a machine that is thrown away. It reaches what any sandbox
-reaches: the npm registry, and no other host.
+reaches, the npm registry above all.
 """
 
 from __future__ import annotations
