@@ -9,8 +9,6 @@ than ten minutes; so its clock is learned from its answers, and no token's end i
 from __future__ import annotations
 
 import asyncio
-import base64
-import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,9 +17,8 @@ from typing import Annotated, Any, Literal, TypeVar
 from weakref import WeakKeyDictionary
 
 import pydantic
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import padding
 from django.conf import settings
+from jwt import encode
 from pydantic import StringConstraints
 
 from provisioning import minted
@@ -238,14 +235,4 @@ def jwt() -> str:
     """What the App speaks for itself with, good for ten minutes."""
     now = int(_Clock.now())
     claims = {"iat": now - _ISSUED_AGO, "exp": now + _GOOD_FOR, "iss": settings.GITHUB_APP_ID}
-    signed = f"{_encoded({'alg': 'RS256', 'typ': 'JWT'})}.{_encoded(claims)}"
-    proof = load_pem(settings.GITHUB_APP_PRIVATE_KEY).sign(signed.encode(), padding.PKCS1v15(), hashes.SHA256())
-    return f"{signed}.{_base64(proof)}"
-
-
-def _encoded(part: dict[str, Any]) -> str:
-    return _base64(json.dumps(part, separators=(",", ":")).encode())
-
-
-def _base64(raw: bytes) -> str:
-    return base64.urlsafe_b64encode(raw).decode().rstrip("=")
+    return encode(claims, load_pem(settings.GITHUB_APP_PRIVATE_KEY), "RS256")
