@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 
 from aiohttp import web
@@ -17,6 +18,8 @@ from localcloud.resend.emails import Emails
 from localcloud.resend.mailbox import Mailbox
 from localcloud.resend.outbox import Outbox
 from localcloud.resend.webhooks import Webhooks
+
+log = logging.getLogger("localcloud.resend")
 
 MAILBOX: web.AppKey[Mailbox] = web.AppKey("resend_mailbox", Mailbox)
 
@@ -84,12 +87,20 @@ def setup(app: web.Application, cloud: Cloud) -> None:
             asyncio.create_task(outbox.run(), name="resend outbox"),
             asyncio.create_task(deliveries.run(), name="resend webhooks"),
         ]
+        for task in tasks:
+            task.add_done_callback(_note_end)
         yield
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
     app.cleanup_ctx.append(sending)
+
+
+def _note_end(task: asyncio.Task[None]) -> None:
+    """A task of ours ends with the process only; if one fails, nothing is sent any more, and the log must say so."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.error("%s failed; nothing more is sent until localcloud is started again", task.get_name(), exc_info=error)
 
 
 def _known(keys: ApiKeys, handler: Handler, *, sending: bool) -> Handler:

@@ -145,6 +145,8 @@ QUESTIONS: list[tuple[str, list[list[object]]]] = [
         [["SIGNED UP-1"]],
     ),
     ("SELECT JSONExtractString(properties, 'path') FROM events WHERE $group_0 = 'b'", [["/"]]),
+    ("SELECT JSONExtractInt(event, 'path'), JSONHas(properties, 'path') FROM events WHERE $group_0 = 'b'", [[0, 1]]),
+    ("SELECT count(), true FROM events WHERE {APP} GROUP BY true", [[7, True]]),
     ("SELECT dateDiff('day', min(timestamp), max(timestamp)) FROM events WHERE $group_0 = 'a'", [[2]]),
     ("SELECT count() FROM events WHERE event = {name} AND $group_0 = {app} AND 1 = {one}", [[2]]),
 ]
@@ -198,6 +200,7 @@ def test_columns_have_the_names_and_types_of_clickhouse(events: Events) -> None:
         ("SELECT count() OVER () FROM events", (1, 16), "has no window function"),
         ("SELECT event, count() FROM events", (1, 8), "not under an aggregate function"),
         ("SELECT event FROM events WHERE count() > 1", (1, 32), "aggregate function stands in WHERE"),
+        ("SELECT 1 FROM events ORDER BY count()", (1, 31), "has no HAVING or ORDER BY of an aggregate without one"),
         ("SELECT sum(count()) FROM events", (1, 12), "stands inside of another"),
         ("SELECT lower(event, event) FROM events", (1, 8), "takes 1 arguments, not 2"),
         ("SELECT event + 1 FROM events", (1, 14), "Illegal type String"),

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from localcloud.posthog.hogql.errors import HogQLError
+from localcloud.posthog.hogql.errors import HogQLError, uncovered
 from localcloud.posthog.hogql.expressions import Expressions, is_aggregate
 from localcloud.posthog.hogql.parser import parse
 from localcloud.posthog.hogql.sql import Sql, shown
@@ -134,6 +134,9 @@ class _Query:
         after = [*items, *([having] if having else []), *(one.expression for one in order)]
         if not group and not any(_aggregate_in(node) for node in after):
             return
+        if not group and not any(_aggregate_in(node) for node in items):
+            place = next(found.place for node in after if (found := _aggregate_in(node)))
+            raise uncovered("HAVING or ORDER BY of an aggregate without one in the result", self._text, place)
         for node in after:
             self._check_grouped(node, group)
 

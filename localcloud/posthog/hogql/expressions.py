@@ -121,7 +121,7 @@ class Expressions:
         if value is None:
             return Sql("NULL", NOTHING)
         if isinstance(value, bool):
-            return Sql("1" if value else "0", BOOL, "true" if value else "false")
+            return Sql("(1 = 1)" if value else "(1 = 0)", BOOL)  # a bare 1 in GROUP BY would be a place
         if isinstance(value, str):
             return Sql(self._bind(value), STRING, value)
         return Sql(self._bind(value), FLOAT if isinstance(value, float) else INT if value < 0 else UINT)
@@ -206,7 +206,7 @@ class Expressions:
         return left.text, right.text
 
     def _as_moment(self, side: Sql, place: int) -> str:
-        if side.literal is None or side.type != STRING:
+        if side.literal is None:
             return as_time(side)
         moment = moment_of(side.literal)
         if moment is None:

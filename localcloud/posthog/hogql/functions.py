@@ -114,7 +114,8 @@ def _json(gives: str, read: Callable[[Sql], str]) -> Function:
 
     def write(given: Arguments) -> str:
         keys = " || ".join(f"'.\"' || replace({as_text(key)}, '\"', '') || '\"'" for key in given[1:])
-        return read(Sql(f"json_extract({given[0].text}, '$' || {keys})", PROPERTY))
+        it = as_text(given[0])
+        return read(Sql(f"iif(json_valid({it}), json_extract({it}, '$' || {keys}), NULL)", PROPERTY))
 
     return Function(2, 10, gives, write)
 
