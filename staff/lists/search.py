@@ -56,7 +56,8 @@ def sessions(queryset: QuerySet[Any], words: str) -> QuerySet[Any]:
     few = list(found[0].union(*found[1:])[: _FEW + 1]) if found else []
     if len(few) <= _FEW:
         return queryset.filter(pk__in=few)
-    return queryset.alias(words=SearchVector("title", config="simple")).filter(ways | Q(pk__in=few))
+    common: QuerySet[Any] = queryset.alias(words=SearchVector("title", config="simple"))
+    return common.filter(ways | Q(pk__in=few))
 
 
 def resources(queryset: QuerySet[Any], words: str) -> QuerySet[Any]:
