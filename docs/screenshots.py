@@ -142,7 +142,7 @@ def _console(browser: Browser, product: Installation) -> None:
     with _page(browser, product, DESKTOP) as page:
         page.goto("/admin/")
         _sign_in(page, product)
-        page.goto("/admin/?range=hour")
+        page.goto("/admin/?range=1h")
         _shoot_all(page, "staff-dashboard")
         page.set_viewport_size({"width": PHONE[0], "height": PHONE[1]})
         _shoot(page, "staff-phone")

@@ -6,6 +6,8 @@ Everything here is found by way of an index. That is why a part from the middle 
 from __future__ import annotations
 
 import re
+from functools import reduce
+from operator import or_
 from typing import Any
 
 from django.contrib.postgres.search import SearchQuery, SearchVector
@@ -48,15 +50,16 @@ def sessions(queryset: QuerySet[Any], words: str) -> QuerySet[Any]:
     slug, asked = slug_of(words), _asked(words)
     if verify(slug):
         return queryset.filter(slug=slug)
-    every, ways = Session.objects.alias(words=SearchVector("title", config="simple")).order_by(), Q()
-    found: list[Any] = [_owners(words)] if len(words) >= _SHORTEST_ID else []
-    for way in [Q(slug__startswith=slug)] * bool(slug) + [Q(words=asked)] * (asked is not None):
-        ways |= way
-        found.append(every.filter(way).values_list("pk", flat=True)[: _FEW + 1])
+    titled = Session.objects.alias(words=SearchVector("title", config="simple")).order_by()
+    ways = ([Q(slug__startswith=slug)] if slug else []) + ([Q(words=asked)] if asked is not None else [])
+    found: list[Any] = [titled.filter(way).values_list("pk", flat=True)[: _FEW + 1] for way in ways]
+    if len(words) >= _SHORTEST_ID:
+        found.append(_owners(words))
     few = list(found[0].union(*found[1:])[: _FEW + 1]) if found else []
     if len(few) <= _FEW:
         return queryset.filter(pk__in=few)
-    return queryset.alias(words=SearchVector("title", config="simple")).filter(ways | Q(pk__in=few))
+    common: QuerySet[Any] = queryset.alias(words=SearchVector("title", config="simple"))
+    return common.filter(reduce(or_, ways, Q(pk__in=few)))
 
 
 def resources(queryset: QuerySet[Any], words: str) -> QuerySet[Any]:

@@ -35,6 +35,7 @@ ADDRESSES = [
     "/admin/sessions_app/session/?legs=failed",
     "/admin/sessions_app/session/?legs=live",
     "/admin/sessions_app/session/?q=guestbook",
+    "/admin/sessions_app/session/?q=zebra",
     "/admin/sessions_app/event/",
     "/admin/sessions_app/event/?type=agent.text",
     "/admin/sessions_app/turn/",

@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.long, pytest.mark.timeout(900)]
 FEW = 60
 _LARGE = {
     "sessions_app_event", "provisioning_resource", "provisioning_credential", "sessions_app_turn",
-    "sessions_app_version", "gateway_modelcall",
+    "sessions_app_version", "gateway_modelcall", "sessions_app_session", "staff_entry",
 }  # fmt: skip
 
 
