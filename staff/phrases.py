@@ -8,7 +8,7 @@ from decimal import Decimal
 
 def duration(ms: float) -> str:
     """How long something took: "361 ms", "2.3 s", "48 s", "1 min 04 s", "2 h 05 min"."""
-    if ms < 1000:
+    if round(ms) < 1000:
         return f"{max(0, round(ms))} ms"
     if ms < 9950:
         return f"{ms / 1000:.1f} s"

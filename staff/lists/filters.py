@@ -7,7 +7,8 @@ from datetime import timedelta
 from typing import Any, ClassVar
 
 from django.contrib.admin import ModelAdmin, SimpleListFilter
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.contrib.postgres.aggregates import BoolAnd
+from django.db.models import OuterRef, Q, QuerySet, Subquery
 from django.http import HttpRequest
 from django.utils import timezone
 
@@ -118,9 +119,11 @@ class Legs(Choice):
     def narrow(self, queryset: QuerySet[Any], value: str) -> QuerySet[Any]:
         """Those sessions."""
         if value == "live":
-            its = Resource.objects.filter(session=OuterRef("pk"))
-            whole = Exists(its) & ~Exists(its.exclude(state=State.READY))
-            return queryset.filter(whole, state=Session.State.OPEN)
+            # Asked of one open session after the other, newest first; an EXISTS is made a join of everything.
+            its = Resource.objects.filter(session=OuterRef("pk")).order_by().values("session")
+            whole = its.annotate(whole=BoolAnd(Q(state=State.READY))).values("whole")
+            opened: QuerySet[Any] = queryset.filter(state=Session.State.OPEN)
+            return opened.alias(whole=Subquery(whole)).filter(whole=True)
         states = {"failed": [State.FAILED], "stuck": [State.STUCK], "moving": [State.CREATING, State.UNKNOWN]}[value]
         return queryset.filter(pk__in=Resource.objects.filter(state__in=states).values("session_id"))
 

@@ -10,7 +10,7 @@ export const plural = (value, one, many = `${one}s`) => `${count(value)} ${value
 /** "361 ms", "2.3 s", "48 s", "1 min 04 s", "2 h 05 min". */
 export function duration(ms) {
   if (ms === null || ms === undefined || !Number.isFinite(ms)) return '';
-  if (ms < 1000) return `${Math.max(0, Math.round(ms))} ms`;
+  if (Math.round(ms) < 1000) return `${Math.max(0, Math.round(ms))} ms`;
   if (ms < 9950) return `${(ms / 1000).toFixed(1)} s`;
   const seconds = Math.round(ms / 1000);
   if (seconds < 60) return `${seconds} s`;

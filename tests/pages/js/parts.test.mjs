@@ -46,7 +46,7 @@ test('a diff turns the old text into the new one', () => {
 });
 
 test('times and money read as a person says them', () => {
-  assert.deepEqual([361, 2300, 48_000, 64_000, 7_500_000].map(duration), ['361 ms', '2.3 s', '48 s', '1 min 04 s', '2 h 05 min']);
+  assert.deepEqual([361, 999.7, 2300, 48_000, 64_000, 7_500_000].map(duration), ['361 ms', '1.0 s', '2.3 s', '48 s', '1 min 04 s', '2 h 05 min']);
   assert.deepEqual([0, 999, 1000, 61_500].map(running), ['0 s', '0 s', '1 s', '1 min 01 s']);
   assert.deepEqual([0, 0.004, 0.13].map(money), ['$0.00', '$0.004', '$0.13']);
 });
