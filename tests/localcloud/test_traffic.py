@@ -85,7 +85,12 @@ def test_a_reset_before_has_no_answer(told: CloudUnderTest) -> None:
 
 
 def test_a_stream_is_written_down_event_by_event(told: CloudUnderTest) -> None:
-    asked = {"model": "m", "max_tokens": 9, "stream": True, "messages": [{"role": "user", "content": "Hello"}]}
+    asked = {
+        "model": "claude-sonnet-5",
+        "max_tokens": 9,
+        "stream": True,
+        "messages": [{"role": "user", "content": "Hello"}],
+    }
     ask(told, "POST", "/anthropic/v1/messages", json=asked)
     reply = lines(told)[-1]["reply"]
     kinds = [event["type"] for event in reply["streamed"]]

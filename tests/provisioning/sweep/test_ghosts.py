@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from datetime import timedelta
 from typing import Any
 
@@ -86,7 +87,7 @@ async def test_many_ghosts_at_once_are_asked_about(vendors: Any, begin: Any, row
     for session in sessions:
         row = (await rows(session))[AUDIENCE]
         moment = timezone.now()
-        await changed(row, state="ready", external_id=f"gone-{session.slug}", attempt=1, settled_at=moment)
+        await changed(row, state="ready", external_id=str(uuid.uuid4()), attempt=1, settled_at=moment)
     first, second = await twice()
     assert (first["ghosts"], second["ghosts"], second["repaired"], second["state"]) == (11, 11, 0, "asking")
     assert "is it the same account?" in second["run"].reason
