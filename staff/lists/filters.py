@@ -122,8 +122,8 @@ class Legs(Choice):
             # Asked of one open session after the other, newest first; an EXISTS is made a join of everything.
             its = Resource.objects.filter(session=OuterRef("pk")).order_by().values("session")
             whole = its.annotate(whole=BoolAnd(Q(state=State.READY))).values("whole")
-            opened: QuerySet[Any] = queryset.filter(state=Session.State.OPEN)
-            return opened.alias(whole=Subquery(whole)).filter(whole=True)
+            opened: QuerySet[Any] = queryset.filter(state=Session.State.OPEN).alias(whole=Subquery(whole))
+            return opened.filter(whole=True)
         states = {"failed": [State.FAILED], "stuck": [State.STUCK], "moving": [State.CREATING, State.UNKNOWN]}[value]
         return queryset.filter(pk__in=Resource.objects.filter(state__in=states).values("session_id"))
 
