@@ -25,7 +25,8 @@ from localcloud.faults import ErrorBody, Handler, operation_of
 log = logging.getLogger(__name__)
 
 CAP = 1024 * 1024  # bytes of a body; of a larger one only its size is kept
-PASSED_THROUGH = ("/github/git/", "/e2b/template-files/")  # the second is the store that E2B sends uploads to
+# Repositories; the store that E2B sends uploads to; the way to a preview where host names cannot be had.
+PASSED_THROUGH = ("/github/git/", "/e2b/template-files/", "/e2b/preview/")
 
 
 # There while an exchange is written down: a stand-in that streams events says here what each held.

@@ -60,7 +60,7 @@ class GitHub:
         for method, path, handler in (
             ("GET", "/user", self.me),
             ("GET", "/users/{login}", self.account),
-            ("GET", "/orgs/{login}", self.account),
+            ("GET", "/orgs/{login}", self.organization),
             ("GET", "/rate_limit", self.rate_limit),
             ("POST", "/user/repos", self.create_repository),
             ("POST", "/orgs/{org}/repos", self.create_org_repository),
@@ -174,22 +174,30 @@ class GitHub:
     @operation("github", "get_user")
     async def me(self, request: web.Request) -> web.Response:
         self._owner(request)
-        return web.json_response(self._account(self._cloud.github_owner, own=True))
+        login = self._cloud.github_owner
+        return web.json_response(bodies.own_profile(self._cloud.base_url, login, **self._counts(login)))
 
     @operation("github", "get_account")
     async def account(self, request: web.Request) -> web.Response:
         login = self._repositories.owner(request.match_info["login"])
         if login is None:
             raise bodies.not_found()
-        return web.json_response(self._account(login))
+        kind = self._repositories.accounts[login]
+        return web.json_response(
+            bodies.profile(self._cloud.base_url, login, kind, public=self._counts(login)["public"])
+        )
 
-    def _account(self, login: str, *, own: bool = False) -> dict[str, Any]:
+    @operation("github", "get_organization")
+    async def organization(self, request: web.Request) -> web.Response:
+        login = self._repositories.owner(request.match_info["login"])
+        if login is None or self._repositories.accounts[login] != ORGANIZATION:
+            raise bodies.not_found()
+        return web.json_response(bodies.organization(self._cloud.base_url, login, **self._counts(login)))
+
+    def _counts(self, login: str) -> dict[str, int]:
         every = self._repositories.all(login)
         private = sum(bool(item.data["private"]) for item in every)
-        return bodies.profile(
-            self._cloud.base_url, login, self._repositories.accounts[login],
-            own=own, public=len(every) - private, private=private,
-        )  # fmt: skip
+        return {"public": len(every) - private, "private": private}
 
     @operation("github", "get_rate_limit")
     async def rate_limit(self, request: web.Request) -> web.Response:

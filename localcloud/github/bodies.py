@@ -136,26 +136,39 @@ def account(base: str, login: str, kind: str) -> dict[str, Any]:
     }
 
 
-def profile(base: str, login: str, kind: str, *, own: bool, public: int, private: int) -> dict[str, Any]:
-    """An account by itself: an organization, the caller's own account (*own*), or what a user shows the public."""
-    moment = "2026-01-01T00:00:00Z"
-    count = {"public_repos": public, "public_gists": 0, "followers": 0, "following": 0}
-    about = {"name": "localcloud", "blog": ""} | count | {"created_at": moment, "updated_at": moment}
-    hidden = {"total_private_repos": private, "owned_private_repos": private, "private_gists": 0, "disk_usage": 0}
-    if kind == "User":
-        about |= account(base, login, kind) | dict.fromkeys(("company", "location", "email", "hireable", "bio"))
-        inside = {"user_view_type": "private", "collaborators": 0, "two_factor_authentication": False}
-        return about | hidden | inside if own else about
-    url = f"{base}/github/orgs/{login}"
-    simple = account(base, login, kind)
+def profile(base: str, login: str, kind: str, *, public: int) -> dict[str, Any]:
+    """What anybody may see of an account, an organization's too: `GET /users/{login}`."""
+    about = _about(public) | dict.fromkeys(("company", "location", "email", "hireable", "bio"))
+    return about | account(base, login, kind)
+
+
+def own_profile(base: str, login: str, *, public: int, private: int) -> dict[str, Any]:
+    """The caller's own account: `GET /user`."""
+    inside = {"user_view_type": "private", "collaborators": 0, "two_factor_authentication": False}
+    return profile(base, login, "User", public=public) | _hidden(private) | inside
+
+
+def organization(base: str, login: str, *, public: int, private: int) -> dict[str, Any]:
+    """An organization as one of its members sees it: `GET /orgs/{login}`."""
+    url, simple = f"{base}/github/orgs/{login}", account(base, login, "Organization")
     kept = ("login", "id", "node_id", "avatar_url", "html_url", "type")
     addresses = {f"{name}_url": f"{url}/{name}" for name in ("repos", "events", "hooks", "issues")}
     members = {"members_url": f"{url}/members{{/member}}", "public_members_url": f"{url}/public_members{{/member}}"}
     switches = {"description": None, "has_organization_projects": True, "has_repository_projects": True}
     return {
         **{name: simple[name] for name in kept},
-        **({"url": url} | addresses | members | switches | {"archived_at": None} | about | hidden),
+        **({"url": url} | addresses | members | switches | {"archived_at": None} | _about(public) | _hidden(private)),
     }
+
+
+def _about(public: int) -> dict[str, Any]:
+    moment = "2026-01-01T00:00:00Z"
+    count = {"public_repos": public, "public_gists": 0, "followers": 0, "following": 0}
+    return {"name": "localcloud", "blog": ""} | count | {"created_at": moment, "updated_at": moment}
+
+
+def _hidden(private: int) -> dict[str, Any]:
+    return {"total_private_repos": private, "owned_private_repos": private, "private_gists": 0, "disk_usage": 0}
 
 
 def listed(body: dict[str, Any]) -> dict[str, Any]:
