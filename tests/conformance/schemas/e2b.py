@@ -14,7 +14,10 @@ from tests.conformance.schemas.published import types
 from tests.conformance.schemas.schema import Book
 
 NEWER: dict[str, dict[str, Any]] = {
-    "schemas_SandboxDetail": {"pauseMode": {"enum": [mode.value for mode in SandboxPauseMode]}},
+    "schemas_SandboxDetail": {
+        "pauseMode": {"enum": [mode.value for mode in SandboxPauseMode]},
+        "envdUnresponsiveAtPause": {"type": "boolean"},
+    },
     "schemas_SandboxSnapshotRequest": {"memory": {"type": "boolean"}},
 }
 
