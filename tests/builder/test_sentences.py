@@ -268,6 +268,13 @@ def test_a_wish_for_mail_is_no_field() -> None:
     assert spec.mail.to == "owner"
 
 
+@pytest.mark.parametrize("said", ["a mail to the owner when it is due", "an e-mail to the owner"])
+def test_of_a_mail_named_among_the_fields_no_article_is_left_over(said: str) -> None:
+    spec = read(f"A tool library for our street: who has which tool, since when, and {said}")
+    assert spec.mail is not None
+    assert [len(field.label) > 2 for field in spec.fields] == [True] * len(spec.fields)
+
+
 def test_an_address_in_the_sentence_is_where_mail_goes() -> None:
     spec = read("Track orders with customer and amount and notify ada@example.org for each new one")
     assert spec.mail is not None

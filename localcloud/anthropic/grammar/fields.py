@@ -71,6 +71,8 @@ def _single(words: str, language: Language, prepared: Prepared) -> Found | None:
     words, found = _flags(words, found)
     words = _GIVING.sub("", words)
     words = strip_article(words, language)
+    if re.fullmatch(language.article, words, re.IGNORECASE):  # of something that was read already, such as a mail
+        return None
     if match := re.search(r"\s+as (?:an? )?(number|decimal|integer|text|date)$", words, re.IGNORECASE):
         words, found = words[: match.start()], replace(found, type=named_type(match[1]))
     if match := re.search(r"\s+in (€|\$|£|¥|₹|[a-z°%²³/]+(?: sterling)?)$", words, re.IGNORECASE):
