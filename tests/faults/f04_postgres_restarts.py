@@ -27,7 +27,7 @@ async def trial(house: House, size: int) -> dict[str, Any]:
         nonlocal restarts
         try:
             while True:
-                await asyncio.sleep(random.uniform(*_EVERY) if size >= FULL else random.uniform(3.0, 6.0))
+                await asyncio.sleep(random.uniform(*_EVERY) if size >= FULL else random.uniform(0.5, 3.0))
                 await asyncio.to_thread(house.restart_postgres, random.uniform(*_DOWN))
                 restarts += 1
         finally:
