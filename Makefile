@@ -50,7 +50,8 @@ test: check ## every check and every test but the long ones
 
 .PHONY: test-long
 test-long: .venv/dev.stamp ## tests that take minutes: storms at vendors, restarts, every page at every width, every group of staff
-	@$(BIN)/pytest -n 2 --dist loadfile --ignore tests/faults --ignore tests/conformance -m "long and not live"
+	@rm -rf "$(TRAFFIC)/test-long"
+	@MK0R_CLOUD_TRAFFIC="$(TRAFFIC)/test-long" $(BIN)/pytest -n 2 --dist loadfile --ignore tests/faults --ignore tests/conformance -m "long and not live"
 
 .PHONY: live
 live: .venv/dev.stamp ## the providers' contract at real vendors, where LIVE_… keys are set (docs/providers.md); costs little
@@ -62,7 +63,7 @@ conformance: .venv/dev.stamp ## drive the stand-ins with the vendors' own client
 	@MK0R_CLOUD_TRAFFIC="$(TRAFFIC)/conformance" $(BIN)/pytest -n 2 --dist loadfile tests/conformance
 
 .PHONY: schemas
-schemas: .venv/dev.stamp ## check what the stand-ins said in `test` and `conformance` against the vendors' published schemas
+schemas: .venv/dev.stamp ## check what the stand-ins said in `test`, `test-long` and `conformance` against the vendors' published schemas
 	@$(BIN)/python -m tests.conformance.schemas "$(TRAFFIC)"
 
 .PHONY: chaos-small
