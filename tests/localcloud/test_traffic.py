@@ -6,6 +6,7 @@ import json
 import stat
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -91,7 +92,10 @@ def test_a_stream_is_written_down_event_by_event(told: CloudUnderTest) -> None:
         "stream": True,
         "messages": [{"role": "user", "content": "Hello"}],
     }
+    before = len(lines(told))
     ask(told, "POST", "/anthropic/v1/messages", json=asked)
+    while len(lines(told)) == before:  # a stream is written down when it is over, and its reader may know that first
+        time.sleep(0.02)
     reply = lines(told)[-1]["reply"]
     kinds = [event["type"] for event in reply["streamed"]]
     assert (kinds[0], kinds[-1]) == ("message_start", "message_stop")

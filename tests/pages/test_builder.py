@@ -98,7 +98,13 @@ def test_the_app_in_the_frame_is_heard_and_its_errors_are_offered_not_sent(visit
     page.get_by_role("button", name="Put a fix in the prompt").click()
     expect(page.locator("#prompt")).to_have_value(re.compile("no such route"))
     expect(page.locator(".turn")).to_have_count(0)
-    page.get_by_role("button", name="Phone, 390 px").click()
+    phone = page.get_by_role("button", name="Phone, 390 px")
+    phone.click()
+    expect(phone).to_have_attribute("aria-pressed", "true")
+    for _ in range(100):  # it may take its time to shrink
+        if frame.bounding_box()["width"] <= 390:  # type: ignore[index]
+            break
+        page.wait_for_timeout(50)
     assert frame.bounding_box()["width"] <= 390  # type: ignore[index]
     page.get_by_role("button", name="Reload the app").click()
     expect(page.locator(".strip-warn")).to_have_count(0)
