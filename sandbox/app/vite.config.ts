@@ -4,6 +4,7 @@ import react from '@vitejs/plugin-react'
 import { defineConfig } from 'vite'
 import { publishViteNames } from './server/env.ts'
 import { api } from './vite/api.ts'
+import { freshEnv } from './vite/env.ts'
 import { guard } from './vite/guard.ts'
 
 // `.env` is the truth: a value the process inherited earlier must not win over it.
@@ -13,7 +14,7 @@ const root = import.meta.dirname
 
 export default defineConfig({
   root,
-  plugins: [guard(), api(), react(), tailwindcss()],
+  plugins: [guard(), freshEnv(), api(), react(), tailwindcss()],
   server: {
     host: process.env.HOST || '127.0.0.1',
     port: Number(process.env.PORT) || 5173,

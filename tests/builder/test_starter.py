@@ -215,6 +215,37 @@ def test_env_is_read_alike_however_it_is_quoted(make_project: Callable[[str], Pa
     }  # fmt: skip
 
 
+WRITES_ENV_LATE = """import { existsSync, writeFileSync } from 'node:fs'
+import settings from './settings.ts'
+
+const writer = {
+  name: 'writes-env-late',
+  configResolved: () => {
+    if (!existsSync('.env')) writeFileSync('.env', 'VITE_POSTHOG_KEY=phc_late\\n')
+  },
+}
+
+export default { ...settings, plugins: [writer, ...(settings.plugins ?? [])] }
+"""
+
+
+def test_an_env_written_while_the_server_starts_reaches_the_page(make_project: Callable[[str], Path]) -> None:
+    """A new app's `.env` may come when Vite has read the directory and does not watch it yet."""
+    project = make_project("app")
+    config = project / "vite.config.ts"
+    config.rename(project / "settings.ts")
+    config.write_text(WRITES_ENV_LATE)
+    with dev_server(project) as starting:
+
+        def analytics() -> httpx.Response:
+            try:
+                return starting.get("/src/lib/analytics.ts")
+            except httpx.TransportError:  # the server is on its way from the old settings to the new
+                return httpx.Response(503)
+
+        assert "phc_late" in _eventually(analytics, lambda reply: "phc_late" in reply.text).text
+
+
 def test_dependencies_are_pinned_and_git_leaves_the_right_things_out() -> None:
     package = json.loads((STARTER / "package.json").read_text())
     versions = [*package["dependencies"].values(), *package["devDependencies"].values()]

@@ -37,11 +37,20 @@ export function env(name: string): string | undefined {
   return envFile()[name] || process.env[name] || undefined
 }
 
+const published = globalThis as { viteNames?: Record<string, string> }
+
+function viteNames(): Record<string, string> {
+  return Object.fromEntries(Object.entries(envFile()).filter(([name]) => name.startsWith('VITE_')))
+}
+
 /** Gives Vite the public (`VITE_`) names of `.env`, which it would otherwise take from a stale process environment. */
 export function publishViteNames(): void {
-  const values = envFile()
-  const store = globalThis as { publishedNames?: string[] }
-  for (const name of store.publishedNames ?? []) delete process.env[name]
-  store.publishedNames = Object.keys(values).filter((name) => name.startsWith('VITE_'))
-  for (const name of store.publishedNames) process.env[name] = values[name]
+  for (const name of Object.keys(published.viteNames ?? {})) delete process.env[name]
+  published.viteNames = viteNames()
+  Object.assign(process.env, published.viteNames)
+}
+
+/** Has `.env` other public names or values than those that were published last? */
+export function viteNamesAreStale(): boolean {
+  return JSON.stringify(viteNames()) !== JSON.stringify(published.viteNames)
 }
