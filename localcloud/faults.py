@@ -26,6 +26,7 @@ from __future__ import annotations
 import asyncio
 import random
 import re
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -81,10 +82,10 @@ class Fault:
 
 
 def parse(rule: Any) -> Fault:
-    """Read one rule as the operator sends it. Raises `FaultError`."""
+    """Read one rule as the operator sends it, who may send back the `met` of one that was told. Raises `FaultError`."""
     if not isinstance(rule, Mapping):
         raise FaultError("each fault must be an object")
-    unknown = set(rule) - {"vendor", "operation", "fault", "probability", "seconds", "retry_after"}
+    unknown = set(rule) - {"vendor", "operation", "fault", "probability", "seconds", "retry_after", "met"}
     if unknown:
         raise FaultError(f"unknown members: {', '.join(sorted(map(str, unknown)))}")
     vendor, operation, kind = rule.get("vendor", "*"), rule.get("operation", "*"), rule.get("fault")
@@ -128,6 +129,7 @@ class Faults:
 
     def __init__(self) -> None:
         self.rules: tuple[Fault, ...] = ()
+        self.met: Counter[Fault] = Counter()  # how many requests each rule in force has caught
         self.known: Mapping[str, Iterable[str]] = {}  # operations by vendor; set once every stand-in is there
         self._random = random.Random()  # noqa: S311 -- picks faults, guards nothing
         self._stopping = asyncio.Event()
@@ -144,6 +146,7 @@ class Faults:
         for rule in parsed:
             self._check_known(rule)
         self.rules = parsed
+        self.met = Counter({rule: self.met[rule] for rule in parsed})
 
     def _check_known(self, rule: Fault) -> None:
         """A rule that can meet nothing is a slip of its writer's."""
@@ -153,17 +156,19 @@ class Faults:
             raise FaultError(f"{rule.vendor} has no operation {rule.operation!r}; /_cloud/api/operations lists them")
 
     def clear(self) -> None:
-        self.rules = ()
+        self.replace([])
 
     async def serve(
         self, request: web.Request, handler: Handler, declared: tuple[str, str], error_body: ErrorBody
     ) -> web.StreamResponse:
         """Answer *request* by *handler*, with the misbehaviour in force for its operation."""
         met = [rule for rule in self.rules if rule.meets(*declared) and self._random.random() < rule.probability]
-        delay = sum(1.0 if rule.seconds is None else rule.seconds for rule in met if rule.fault == "latency")
+        waits = [rule for rule in met if rule.fault == "latency"]
+        fault = next((rule for rule in met if rule.fault != "latency"), None)
+        self.met.update(waits if fault is None else [*waits, fault])
+        delay = sum(1.0 if rule.seconds is None else rule.seconds for rule in waits)
         if delay and not await self._hold(request, delay):
             return reset(request)
-        fault = next((rule for rule in met if rule.fault != "latency"), None)
         if fault is None:
             return await handler(request)
         if fault.fault.startswith("status:"):

@@ -48,8 +48,9 @@ async def health(_request: web.Request) -> web.Response:
 
 
 async def faults(request: web.Request) -> web.Response:
-    """The rules in force."""
-    return web.json_response([rule.to_json() for rule in cloud_of(request).faults.rules])
+    """The rules in force, and how many requests each has `met` by now."""
+    found = cloud_of(request).faults
+    return web.json_response([rule.to_json() | {"met": found.met[rule]} for rule in found.rules])
 
 
 async def set_faults(request: web.Request) -> web.Response:

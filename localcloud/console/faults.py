@@ -12,7 +12,7 @@ from localcloud.cloud import cloud_of
 from localcloud.console import chrome
 from localcloud.console.markup import Html, h, join
 from localcloud.console.overview import VENDORS, known_operations
-from localcloud.faults import Fault, FaultError
+from localcloud.faults import Fault, FaultError, Faults
 
 # What the client sees, and whether it was done; the same words as in docs/localcloud.md.
 WORDS = {
@@ -34,7 +34,7 @@ async def page(request: web.Request, trouble: str = "", given: Mapping[str, str]
     """The rules in force: JSON for programs, a form for people, filled in as it was sent when that was refused."""
     if operator.by_key(request):
         return await operator.faults(request)
-    rules = cloud_of(request).faults.rules
+    faults = cloud_of(request).faults
     clear = h(
         '<form method="post" action="/_cloud/faults">'
         '<button class="btn" name="clear" value="1">Clear all</button></form>'
@@ -42,20 +42,20 @@ async def page(request: web.Request, trouble: str = "", given: Mapping[str, str]
     body = h(
         "{}{}{}",
         h('<p class="strip" role="alert">{}</p>', chrome.state("bad", trouble)) if trouble else Html(""),
-        chrome.block("In force", _rules(rules), aside=clear if rules else ""),
+        chrome.block("In force", _rules(faults), aside=clear if faults.rules else ""),
         chrome.block("Order a fault", _form(known_operations(request), given)),
     )
     lead = "Make a vendor misbehave on purpose. Rules are forgotten when localcloud stops."
     return chrome.page("faults", "Faults", body, lead=lead, status=400 if trouble else 200)
 
 
-def _rules(rules: tuple[Fault, ...]) -> Html:
-    if not rules:
+def _rules(faults: Faults) -> Html:
+    if not faults.rules:
         return h('<p class="empty">{}</p>', "Everything behaves.")
-    return h('<ul class="rules">{}</ul>', join(_rule(rule) for rule in rules))
+    return h('<ul class="rules">{}</ul>', join(_rule(rule, faults.met[rule]) for rule in faults.rules))
 
 
-def _rule(rule: Fault) -> Html:
+def _rule(rule: Fault, met: int) -> Html:
     where = _where(rule.vendor, rule.operation)
     more = [] if rule.probability == 1 else [f"{rule.probability:.0%} of the time"]
     if rule.retry_after is not None:
@@ -63,13 +63,14 @@ def _rule(rule: Fault) -> Html:
     elif rule.seconds is not None:
         name = "Retry-After: " if rule.fault.startswith("status:") else ""
         more.append(f"{name}{rule.seconds:g}{'' if name else ' s'}")
+    how = ", ".join(more) or "always"
     return h(
         '<li>{}<span class="rule-where">{}</span><span class="faint small">{}</span>'
         '<form method="post" action="/_cloud/faults"><button class="btn" name="remove" value="{}" aria-label="{}">'
         "Remove</button></form></li>",
         chrome.state("warn", rule.fault),
         where,
-        ", ".join(more) or "always",
+        f"{how} · met {met} {'request' if met == 1 else 'requests'}",
         json.dumps(rule.to_json()),
         f"Remove {rule.fault}, {where}",
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -108,7 +107,7 @@ def test_an_interrupted_session_goes_on(agent: Agent, exercised: Exercised) -> N
     with talking(agent, "--input-format", "stream-json") as talk:
         talk.say({"type": "user", "message": {"role": "user", "content": "A list of wugs with name"}})
         talk.hear(lambda line: line.get("subtype") == "init")
-        time.sleep(1)  # the model is being asked
+        agent.cloud.await_fault()  # the model is being asked
         talk.say({"type": "control_request", "request_id": "stop", "request": {"subtype": "interrupt"}})
         assert talk.hear(lambda line: line["type"] == "result")["subtype"] == "error_during_execution"
         agent.cloud.clear_faults()

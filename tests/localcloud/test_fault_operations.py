@@ -230,7 +230,7 @@ def test_a_late_push_is_done_when_its_client_has_left(well: CloudUnderTest, repo
     where, address = repository
     order(well, "github", "git_push", "late", seconds=3)
     push = subprocess.Popen(["git", "push", "-q", address, "main"], cwd=where, start_new_session=True)
-    time.sleep(1)
+    well.await_fault()
     os.killpg(push.pid, signal.SIGKILL)  # git itself, and the program that speaks HTTP for it
     push.wait(10)
     assert not pushed(well, where, address)

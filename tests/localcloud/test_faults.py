@@ -147,6 +147,21 @@ def test_probability_picks_some_and_clearing_ends_it(well: CloudUnderTest, resen
     assert {resend.get("/audiences").status_code for _ in range(20)} == {200}
 
 
+def test_a_rule_tells_how_many_requests_it_met_and_can_be_sent_back(well: CloudUnderTest, resend: httpx.Client) -> None:
+    order(well, "status:500")
+    well.set_faults([*well.operator("GET", "faults"), {"vendor": "resend", "operation": "*", "fault": "reset_before"}])
+    for _ in range(3):
+        assert create(resend, "mk0r-met").status_code == 500
+    with pytest.raises((httpx.ReadError, httpx.RemoteProtocolError)):
+        resend.get("/audiences")
+    told = well.operator("GET", "faults")
+    assert [rule["met"] for rule in told] == [3, 1]
+    well.set_faults([told[1]])
+    assert [rule["met"] for rule in well.operator("GET", "faults")] == [1]
+    order(well, "status:500")
+    assert [rule["met"] for rule in well.operator("GET", "faults")] == [0]
+
+
 @pytest.mark.parametrize(
     "rules",
     [
