@@ -14,7 +14,7 @@ from mk0r.vendors import configured, refusals
 from provisioning.secrets import require_key_ring
 
 _SHORTEST_SECRET = 40  # characters
-_NO_LESS_THAN_ZERO = ("MK0R_BUDGET_USD", "MK0R_DAILY_USD", "MK0R_TURN_LIMIT", "MK0R_MAIL_LIMIT")
+_NO_LESS_THAN_ZERO = ("MK0R_BUDGET_USD", "MK0R_DAILY_USD", "MK0R_TURN_LIMIT", "MK0R_OPEN_SESSIONS", "MK0R_MAIL_LIMIT")
 
 
 @register

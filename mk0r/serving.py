@@ -121,12 +121,11 @@ def serve(
     port: int,
     opening: Callable[[], Awaitable[None]],
     closing: Callable[[], Awaitable[None]],
-    forwarded: bool,
 ) -> None:
     """Run the web server until SIGINT or SIGTERM.
 
-    `opening` is awaited before the port is bound, `closing` after connections were told to end. `forwarded` trusts the
-    X-Forwarded-For header of a proxy in front.
+    `opening` is awaited before the port is bound, `closing` after connections were told to end. What a proxy in front
+    forwards is not read here: Daphne would believe whatever stands first, which anybody can write.
     """
     twisted_loop.run_until_complete(opening())
     reactor.addSystemEventTrigger(
@@ -143,8 +142,6 @@ def serve(
         websocket_max_frame_size=WEBSOCKET_MESSAGE_CAP + 1024,
         application_close_timeout=10,
         server_name="mk0r",
-        proxy_forwarded_address_header="X-Forwarded-For" if forwarded else None,
-        proxy_forwarded_proto_header="X-Forwarded-Proto" if forwarded else None,
     ).run()
 
 

@@ -61,7 +61,9 @@ MK0R_MODEL_SILENCE = env.float("MK0R_MODEL_SILENCE", default=120)  # seconds unt
 MK0R_ALERT_URL = env.str("MK0R_ALERT_URL", default="")  # takes every alert as JSON by POST
 MK0R_SWEEP_SECONDS = env.float("MK0R_SWEEP_SECONDS", default=300)  # between two looks at the vendors' inventories
 MK0R_SWEEP_GRACE = env.float("MK0R_SWEEP_GRACE", default=600)  # seconds; what is younger is not swept
-MK0R_PROXIES = env.int("MK0R_PROXIES", default=0)  # in front of this process, each adding to X-Forwarded-For
+_https = PUBLIC_URL.startswith("https://")
+# In front of this process, each adding to X-Forwarded-For. We end no TLS, so where there is some there is a proxy.
+MK0R_PROXIES = env.int("MK0R_PROXIES", default=1 if _https else 0)
 MK0R_MAIL_LIMIT = env.int("MK0R_MAIL_LIMIT", default=200)  # recipients per session, in all
 # How soon what a dead process left is taken up. Shorter means more looking; each is in seconds.
 MK0R_WORKER_SILENCE = env.float("MK0R_WORKER_SILENCE", default=15)  # three heartbeats missed: its jobs go to another
@@ -138,13 +140,16 @@ LEG_DEADLINES = {
 }
 
 
-def _budget(name: str) -> tuple[rates.Rate, ...] | None:
-    """A vendor's budget as it is set, None where it is not."""
-    text = env.str(name, default="unset")
+def _rates(name: str, default: str) -> tuple[rates.Rate, ...]:
     try:
-        return None if text == "unset" else rates.parse(text)
+        return rates.parse(env.str(name, default=default))
     except ValueError as error:
         raise ImproperlyConfigured(f"{name}: {error}.") from error
+
+
+def _budget(name: str) -> tuple[rates.Rate, ...] | None:
+    """A vendor's budget as it is set, None where it is not."""
+    return None if env.str(name, default="unset") == "unset" else _rates(name, default="")
 
 
 # Requests a vendor gets over all processes; where none is set, the defaults of provisioning/budgets.py hold.
@@ -154,6 +159,8 @@ VENDOR_BUDGETS = {
     "github": _budget("GITHUB_BUDGET"),
     "e2b": _budget("E2B_BUDGET"),
 }
+MK0R_SESSIONS_PER_NETWORK = _rates("MK0R_SESSIONS_PER_NETWORK", default="30/h,100/d" if IS_PUBLIC else "")
+MK0R_OPEN_SESSIONS = env.int("MK0R_OPEN_SESSIONS", default=0)  # at once, of all visitors together; 0: no limit
 MK0R_QUEUE_SECONDS = env.float("MK0R_QUEUE_SECONDS", default=600)  # a leg may wait for its place there
 
 # --- Django -----------------------------------------------------------------------------------------------------------
@@ -279,7 +286,6 @@ AXES_VERBOSE = False
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
-_https = PUBLIC_URL.startswith("https://")
 CSRF_COOKIE_SECURE = SESSION_COOKIE_SECURE = _https
 SESSION_COOKIE_NAME = "__Host-sessionid" if _https else "sessionid"
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]

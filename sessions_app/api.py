@@ -18,6 +18,7 @@ from ninja import Header, Query, Router, Status
 from provisioning import services as provisioning
 from sessions_app import events, services, state, tokens
 from sessions_app import schemas as s
+from sessions_app.addresses import client_address
 from sessions_app.authority import AUTH, Authority, authority_of
 from sessions_app.errors import BadRequest, Closed, NotFound, StillOpen
 from sessions_app.models import Session
@@ -29,6 +30,7 @@ _WEAK_KEY = 16  # on a public address, shorter idempotency keys of callers witho
 P = ParamSpec("P")
 T = TypeVar("T")
 _REFUSALS = {404: s.ErrorOut, 409: s.ErrorOut}
+_BEGINNING = {201: s.SessionBegunOut, 403: s.ErrorOut, 422: s.ErrorOut, 429: s.ErrorOut}
 
 
 async def _db(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -37,20 +39,20 @@ async def _db(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
 
 
 # --- the session ------------------------------------------------------------------------------------------------------
-@router.post("", response={201: s.SessionBegunOut, 403: s.ErrorOut, 422: s.ErrorOut}, summary="Begin a session")
+@router.post("", response=_BEGINNING, summary="Begin a session")
 async def session_begin(
     request: HttpRequest, idempotency_key: Annotated[str | None, Header(alias="Idempotency-Key")] = None
 ) -> Status[dict[str, Any]]:
     """Begin a session and provision its backend. The same `Idempotency-Key` again returns the same session and key."""
     authority = authority_of(request)
     key = _idempotency_key(request, authority, idempotency_key)
-    session, body = await _db(_begin, authority, key)
+    session, body = await _db(_begin, authority, key, client_address(request))
     sessions.ensure(session.pk)
     return Status(201, body)
 
 
-def _begin(authority: Authority, key: str | None) -> tuple[Session, dict[str, Any]]:
-    session = services.session_begin(authority.visitor, key)
+def _begin(authority: Authority, key: str | None, address: str) -> tuple[Session, dict[str, Any]]:
+    session = services.session_begin(authority.visitor, key, address=address)
     return session, services.session_state(session) | {"key": tokens.session_key(session)}
 
 
@@ -66,7 +68,7 @@ def _idempotency_key(request: HttpRequest, authority: Authority, given: str | No
         raise BadRequest(
             f"Without a cookie, an Idempotency-Key needs {_WEAK_KEY} characters nobody guesses; use a UUID."
         )
-    return hashlib.sha256(f"{request.META.get('REMOTE_ADDR', '')}|{given}".encode()).hexdigest()
+    return hashlib.sha256(f"{client_address(request)}|{given}".encode()).hexdigest()
 
 
 @router.get("/{slug}", response={200: s.SessionOut, 404: s.ErrorOut}, summary="State of a session")

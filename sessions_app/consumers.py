@@ -23,7 +23,7 @@ from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.db import DatabaseError
 
-from sessions_app import events, frames, origin, services, tokens, visitors
+from sessions_app import addresses, events, frames, origin, services, tokens, visitors
 from sessions_app.errors import Closed, Forbidden, NotFound, Refused
 from sessions_app.models import Event, Session
 from sessions_app.process import sessions
@@ -108,7 +108,7 @@ class SessionConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             if session.state != Session.State.OPEN:
                 raise Closed("This session has ended. Begin a new one on the home page.")
         else:
-            session = await _db(services.session_join, self.visitor)
+            session = await _db(_joined, self.visitor, addresses.socket_address(self.scope))
         sessions.ensure(session.pk)
         joined = self.session is not None and self.session.pk == session.pk
         await self._bind(session, self._sent if joined else 0)
@@ -225,6 +225,10 @@ async def _db(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
 
 def _missing() -> Session:
     raise NotFound("There is no such session.")
+
+
+def _joined(visitor: visitors.Visitor | None, address: str) -> Session:
+    return services.session_join(visitor, address=address)
 
 
 def _touched(session: Session) -> Session:

@@ -13,8 +13,11 @@ Refused
 
 from __future__ import annotations
 
+import math
 from datetime import datetime
 from typing import Any, ClassVar
+
+from django.utils import timezone
 
 
 class Refused(Exception):
@@ -43,7 +46,7 @@ class Busy(Refused):
 
 
 class Limit(Refused):
-    """A limit is reached. `limit` names it; `until` is when it no longer holds, or None when it never does."""
+    """A limit is reached. `limit` names it; `until` is when it no longer holds, or None when nobody can tell."""
 
     code = "limit"
     status = 429
@@ -52,6 +55,8 @@ class Limit(Refused):
         super().__init__(message)
         self.limit = limit
         self.until = until
+        if until is not None:
+            self.retry_after = max(1, math.ceil((until - timezone.now()).total_seconds()))
 
     def details(self) -> dict[str, Any]:
         """Which limit, and until when."""

@@ -1,7 +1,10 @@
-"""How much a session may do: turns within a day and money, and until when a reached limit holds."""
+"""How much strangers may do: sessions begun from one network and open at once, turns within a day, and money; and until
+when a reached limit holds.
+"""
 
 from __future__ import annotations
 
+import math
 from datetime import timedelta
 from typing import Any
 
@@ -13,6 +16,32 @@ from sessions_app.errors import Limit
 from sessions_app.models import Session, Turn
 
 _WINDOW = timedelta(hours=24)
+_WORDS = {1: "second", 60: "minute", 3600: "hour", 86400: "day"}
+
+
+def check_begin(network_hash: str) -> None:
+    """Refuse another session while its network has begun too many, or too many are open in all.
+
+    Raises:
+        Limit: `network` until the oldest that counts is old enough, or `sessions`, for nobody knows how long.
+    """
+    for rate in settings.MK0R_SESSIONS_PER_NETWORK if network_hash else ():
+        window = timedelta(seconds=rate.seconds)
+        recent = Session.objects.filter(network_hash=network_hash, created_at__gt=timezone.now() - window)
+        begun = list(recent.order_by("-created_at").values_list("created_at", flat=True)[: rate.count])
+        if len(begun) >= rate.count:
+            until = begun[-1] + window
+            minutes = max(1, math.ceil((until - timezone.now()) / timedelta(minutes=1)))
+            message = (
+                f"Your network has begun {rate.count} app{'s' if rate.count > 1 else ''} within one "
+                f"{_WORDS[rate.seconds]}, and that is all it may. The next can be begun in {minutes} "
+                f"minute{'s' if minutes > 1 else ''}."
+            )
+            raise Limit(message, limit="network", until=until)
+    most = settings.MK0R_OPEN_SESSIONS
+    if most and Session.objects.filter(state=Session.State.OPEN).count() >= most:
+        message = "As many apps as there is room for are being built here. Please try again in a few minutes."
+        raise Limit(message, limit="sessions", until=None)
 
 
 def _recent_turns(session: Session) -> QuerySet[Turn]:

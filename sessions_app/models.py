@@ -31,6 +31,7 @@ class Session(models.Model):
     slug = models.CharField(max_length=12, unique=True)
     state = models.CharField(max_length=8, choices=State.choices, default=State.OPEN)
     visitor_hash = models.CharField(max_length=64, blank=True, db_index=True)  # SHA-256 of the cookie's secret
+    network_hash = models.CharField(max_length=64, blank=True, default="", db_default="")  # keyed; where it was begun
     key_generation = models.PositiveIntegerField(default=1)  # raised to revoke the session's API key and gateway token
     idempotency_key = models.CharField(max_length=255, null=True, blank=True)  # noqa: DJ001 (unique where given)
     title = models.CharField(max_length=200, blank=True)
@@ -57,6 +58,9 @@ class Session(models.Model):
         indexes: ClassVar = [  # what staff's lists are read and searched by; so are the others below
             models.Index(fields=["created_at", "id"], name="session_newest"),
             models.Index(fields=["state", "created_at", "id"], name="session_state_newest"),
+            models.Index(
+                fields=["network_hash", "created_at"], condition=~models.Q(network_hash=""), name="session_network"
+            ),
             GinIndex(SearchVector("title", config="simple"), name="session_title_words"),
         ]
 

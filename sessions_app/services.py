@@ -17,10 +17,12 @@ from django.db import IntegrityError, connection, transaction
 from django.db.models import Q, QuerySet, Value
 from django.db.models.functions import Greatest
 from django.utils import timezone
+from django.utils.crypto import salted_hmac
 
 from provisioning import clock, rotations
 from provisioning import services as provisioning
-from sessions_app import events, jobs
+from sessions_app import events, jobs, limits
+from sessions_app.addresses import network_of
 from sessions_app.errors import Forbidden, NotFound
 from sessions_app.models import Session, Turn
 from sessions_app.slugs import has_shape, slug_for
@@ -63,12 +65,15 @@ __all__ = [
 _SLUG_TRIES = 5
 
 
-def session_begin(visitor: Visitor | None, idempotency_key: str | None = None) -> Session:
+def session_begin(visitor: Visitor | None, idempotency_key: str | None = None, *, address: str = "") -> Session:
     """Make a session with its intent rows and the job that finishes provisioning if this process dies, in one commit.
 
     A repeated `idempotency_key` of the same visitor returns the session it made the first time, whatever its state.
     Without a visitor the session belongs to whoever holds its key, and so does the idempotency key: the caller makes
-    it unguessable.
+    it unguessable. A stranger's `address` counts against the limit of its network; none does not.
+
+    Raises:
+        Limit: too many were begun from that network, or are open in all.
     """
     owner = visitor.hash if visitor else ""
     with transaction.atomic():
@@ -77,21 +82,21 @@ def session_begin(visitor: Visitor | None, idempotency_key: str | None = None) -
             made = Session.objects.filter(visitor_hash=owner, idempotency_key=idempotency_key).first()
             if made is not None:
                 return made
-        return _session_make(owner, idempotency_key)
+        return _session_make(owner, idempotency_key, address)
 
 
-def session_join(visitor: Visitor | None) -> Session:
+def session_join(visitor: Visitor | None, *, address: str = "") -> Session:
     """The visitor's open session that has no prompt yet, or a new one: what `begin` means. Two tabs get the same.
 
     Raises:
-        Forbidden: there is no visitor to own it.
+        Forbidden: there is no visitor to own it. Limit: as for `session_begin`.
     """
     if visitor is None:
         raise Forbidden("mk0r keeps your session in a cookie, and this browser sent none. Allow cookies and reload.")
     with transaction.atomic():
         _serialise(f"begin|{visitor.hash}")
         waiting = _open_sessions(visitor).filter(prompted_at=None).first()
-        return waiting or _session_make(visitor.hash, None)
+        return waiting or _session_make(visitor.hash, None, address)
 
 
 def session_current(visitor: Visitor | None) -> Session | None:
@@ -213,22 +218,40 @@ def sandbox_renew(session_id: UUID) -> bool:
     return True
 
 
-def _session_make(owner: str, idempotency_key: str | None) -> Session:
-    session = _session_insert(owner, idempotency_key)
+def _session_make(owner: str, idempotency_key: str | None, address: str) -> Session:
+    network_hash = _admitted(address)
+    session = _session_insert(owner, idempotency_key, network_hash)
     events.append(session.pk, "session.opened", {})  # first in the log; nobody else can hold the lock of a new row
     provisioning.plan(session)
     jobs.converge_soon(session.pk, seconds=settings.MK0R_SAFETY_NET)
     return session
 
 
-def _session_insert(owner: str, idempotency_key: str | None) -> Session:
+def _admitted(address: str) -> str:
+    """What stands for the network of `address` in the new row: nothing where networks are not counted.
+
+    Raises:
+        Limit: it may begin no more for now, or there is no room for another session.
+    """
+    network = network_of(address) if settings.MK0R_SESSIONS_PER_NETWORK else ""
+    network_hash = salted_hmac("mk0r.network", network, algorithm="sha256").hexdigest() if network else ""
+    if network_hash:
+        _serialise(f"network|{network_hash}")
+    if settings.MK0R_OPEN_SESSIONS:
+        _serialise("open sessions")
+    limits.check_begin(network_hash)
+    return network_hash
+
+
+def _session_insert(owner: str, idempotency_key: str | None, network_hash: str) -> Session:
     for _ in range(_SLUG_TRIES):
         session_id = uuid.uuid4()
         try:
             with transaction.atomic():
                 return Session.objects.create(
-                    id=session_id, slug=slug_for(session_id), visitor_hash=owner, idempotency_key=idempotency_key
-                )
+                    id=session_id, slug=slug_for(session_id), visitor_hash=owner, idempotency_key=idempotency_key,
+                    network_hash=network_hash,
+                )  # fmt: skip
         except IntegrityError:
             if not Session.objects.filter(slug=slug_for(session_id)).exists():
                 raise

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, User
 from django.http import HttpRequest
 
-from staff.addresses import client_address
+from sessions_app.addresses import client_address
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,9 @@ Synchronous database code.
 
 from __future__ import annotations
 
-import ipaddress
-
 from django.db import connection
+
+from sessions_app.addresses import network_of
 
 MOST = 20
 WINDOW = 300  # seconds
@@ -41,10 +41,4 @@ def seconds_left(address: str) -> int:
 
 def _network(address: str) -> str:
     """What one caller can have as many addresses of as they like: of IPv6, the first 64 bits."""
-    try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
-        return address[:64]
-    if isinstance(parsed, ipaddress.IPv6Address):
-        return str(ipaddress.ip_network((parsed, 64), strict=False))
-    return str(parsed)
+    return network_of(address, of_ipv4=32) or address[:64]

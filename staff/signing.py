@@ -19,9 +19,9 @@ from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.utils.cache import add_never_cache_headers
 
+from sessions_app.addresses import client_address
 from staff import audit
 from staff.actors import Actor, of_request
-from staff.addresses import client_address
 from staff.backend import BY_ONE_TIME
 
 CONFIRMED_FOR = 15 * 60  # seconds

@@ -5,10 +5,10 @@ from __future__ import annotations
 from django.http import HttpRequest
 from ninja.security.base import AuthBase
 
+from sessions_app.addresses import client_address
 from sessions_app.database import db
 from staff import tokens
 from staff.actors import Actor
-from staff.addresses import client_address
 from staff.refusals import NotAllowed
 
 

@@ -34,7 +34,7 @@ SERVER = textwrap.dedent("""
     async def nothing():
         print("hook", flush=True)
 
-    serve(application, bind="127.0.0.1", port=int(sys.argv[1]), opening=nothing, closing=nothing, forwarded=False)
+    serve(application, bind="127.0.0.1", port=int(sys.argv[1]), opening=nothing, closing=nothing)
 """)
 
 

@@ -34,10 +34,10 @@ def test_a_budget_is_read_as_it_is_written() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["80", "80/d", "0/s", "-1/s", "5/s,", ",", "5/s,6/s", "1.5/s", "5 / s", "٥/s", "5/s\n6/m"]
+    "text", ["80", "80/w", "0/s", "-1/s", "5/s,", ",", "5/s,6/s", "1.5/s", "5 / s", "٥/s", "5/s\n6/m"]
 )
 def test_a_budget_that_cannot_be_read_is_an_error(text: str) -> None:
-    with pytest.raises(ValueError, match="N/s, N/m or N/h"):
+    with pytest.raises(ValueError, match="N/s, N/m, N/h or N/d"):
         rates.parse(text)
 
 

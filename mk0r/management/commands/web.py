@@ -31,5 +31,4 @@ class Command(BaseCommand):
             port=settings.MK0R_PORT,
             opening=resources.open,
             closing=resources.close,
-            forwarded=settings.IS_PUBLIC,
         )
