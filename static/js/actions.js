@@ -19,8 +19,8 @@ function homeActions(app) {
   };
   const write = (text) => {
     keep.set('draft', text);
-    app.set({ draft: text, refusal: null });
-    if (text.trim()) begin();
+    app.set({ draft: text });
+    if (text.trim() && !app.ui.refusal) begin(); // what was refused is asked for again by Build, not by every key
   };
   const build = () => {
     const text = app.ui.draft.trim();

@@ -68,7 +68,10 @@ export class App {
     if (typeof frame.at === 'string') observe(frame.at);
     this.store.dispatch(frame);
     if (this.store.state.gap) return this.connection.reopen();
-    if (frame.type === 'snapshot') this.flush();
+    if (frame.type === 'snapshot') {
+      if (!frame.session) this.beginSent = false; // a new line, and what was begun on the last one came to nothing
+      this.flush();
+    }
     if (frame.type === 'version.created' || frame.type === 'turn.finished' || frame.type === 'session.closed') this.refreshSoon(150);
     this.settle(frame);
     this.schedule();
@@ -104,12 +107,12 @@ export class App {
 
   refused(frame) {
     const message = String(frame.message ?? 'The server refused this without saying why.').slice(0, 500);
-    const { sending, building } = this.ui;
+    const { sending } = this.ui;
     if (sending && !this.ui.prompt) keep.set(`prompt.${this.slug}`, sending.text);
+    this.beginSent = false;
     this.set({
-      refusal: { code: frame.code, message }, sending: null, building: null, moving: null, stoppingTurn: null,
+      refusal: { code: frame.code, message }, sending: null, building: null, moving: null, stoppingTurn: null, begun: false,
       ...(sending && !this.ui.prompt ? { prompt: sending.text } : {}),
-      ...(building || frame.code === 'forbidden' ? { begun: false } : {}),
     });
   }
 

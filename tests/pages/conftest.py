@@ -141,7 +141,8 @@ def stage_process(tmp_path_factory: pytest.TempPathFactory, app_port: int) -> It
 
 @pytest.fixture
 def stage(stage_process: Stage) -> Stage:
-    """The web process, with legs that settle at once and an app in the preview."""
+    """The web process, with legs that settle at once, an app in the preview, and no limits."""
+    stage_process.ask("rules")
     stage_process.ask("legs", delays={}, failing=[], preview=stage_process.preview)
     return stage_process
 

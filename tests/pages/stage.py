@@ -220,6 +220,16 @@ def scene_legs(data: dict[str, Any]) -> dict[str, Any]:
     return {}
 
 
+def scene_rules(data: dict[str, Any]) -> dict[str, Any]:
+    """How many sessions may be begun from one network; as many as one likes, unless told."""
+    from django.conf import settings
+
+    from provisioning import rates
+
+    settings.MK0R_SESSIONS_PER_NETWORK = rates.parse(data.get("per_network", ""))
+    return {}
+
+
 def scene_set(data: dict[str, Any]) -> dict[str, Any]:
     """Change fields of a session that no event carries."""
     from django.utils import timezone
@@ -256,7 +266,14 @@ def scene_end(data: dict[str, Any]) -> dict[str, Any]:
     return {}
 
 
-SCENES = {"session": scene_session, "play": scene_play, "legs": scene_legs, "set": scene_set, "end": scene_end}
+SCENES = {
+    "session": scene_session,
+    "play": scene_play,
+    "legs": scene_legs,
+    "rules": scene_rules,
+    "set": scene_set,
+    "end": scene_end,
+}
 
 
 def main(port: int) -> None:
@@ -288,7 +305,7 @@ def main(port: int) -> None:
     async def nothing() -> None:
         """There are no vendors to open or close."""
 
-    serve(application, bind="127.0.0.1", port=port, opening=nothing, closing=nothing, forwarded=False)
+    serve(application, bind="127.0.0.1", port=port, opening=nothing, closing=nothing)
 
 
 if __name__ == "__main__":

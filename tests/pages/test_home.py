@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, WebSocketRoute, expect
 
 pytestmark = pytest.mark.browser
 
@@ -96,6 +96,48 @@ def test_without_cookies_the_page_says_so_and_keeps_the_text(visitor: Any) -> No
     page.fill("#sentence", "A poll for lunch")
     expect(page.locator('.ask .note[role="alert"]')).to_contain_text("Allow cookies")
     expect(page.locator("#sentence")).to_have_value("A poll for lunch")
+
+
+def test_a_network_that_has_begun_enough_is_told_until_when_and_build_asks_again(visitor: Any, stage: Any) -> None:
+    stage.ask("rules", per_network="1/h")
+    first = _ready(visitor().page())
+    first.fill("#sentence", "A poll")
+    expect(first.locator('.chip[data-state="ready"]')).to_have_count(5)
+    page = _ready(visitor().page())
+    page.fill("#sentence", "A poll for")
+    told = page.locator('.ask .note[role="alert"]')
+    expect(told).to_contain_text("Your network has begun 1 app within one hour")
+    expect(told).to_contain_text("in 60 minutes")
+    page.locator("#sentence").press_sequentially(" lunch")
+    expect(told).to_contain_text("Your network")
+    page.locator("#sentence").press("Control+Enter")
+    expect(page.get_by_role("button", name="Build")).to_be_visible()
+    expect(told).to_contain_text("Your network")
+    expect(page.locator("#sentence")).to_have_value("A poll for lunch")
+    stage.ask("rules")
+    page.locator("#sentence").press("Control+Enter")
+    page.wait_for_url("**/s/*")
+    expect(page.locator(".turn .said")).to_have_text("A poll for lunch")
+
+
+def test_a_beginning_that_the_line_lost_is_asked_for_again(visitor: Any) -> None:
+    ada = visitor()
+    page = ada.context.new_page()
+    lines: list[WebSocketRoute] = []
+
+    def line(here: WebSocketRoute) -> None:
+        lines.append(here)
+        there = here.connect_to_server()
+        if len(lines) == 1:  # what is said on the first is heard by nobody, and then it breaks
+            here.on_message(lambda _: here.close(code=1011))
+        else:
+            here.on_message(there.send)
+
+    page.route_web_socket("**/ws/session/**", line)
+    page.goto(ada.base)
+    _ready(page).fill("#sentence", "A poll for lunch")
+    expect(page.locator('.chip[data-state="ready"]')).to_have_count(5)
+    assert len(lines) > 1
 
 
 def test_without_script_the_page_says_what_it_needs(visitor: Any) -> None:
