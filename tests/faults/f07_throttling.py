@@ -11,6 +11,7 @@ import asyncio
 import email.utils
 import logging
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -46,16 +47,17 @@ def run(size: int, scratch: Path) -> dict[str, object]:
 _KINDS = ("0", "1", "many", "garbage", "date")
 
 
-def _rule(name: str, many: int) -> tuple[dict[str, Any], float]:
-    """The fault of a round, and how many seconds it asks for."""
+def _rule(name: str, many: int) -> tuple[dict[str, Any], Callable[[float], float]]:
+    """The fault of a round, and how many seconds it asks for when it is met at that moment of the monotonic clock."""
     rule = {"vendor": "github", "operation": "create_repository", "fault": "status:429", "probability": 1}
     if name == "garbage":
-        return rule | {"retry_after": "in a while"}, 0.0
+        return rule | {"retry_after": "in a while"}, lambda _: 0.0
     if name == "date":
-        # The header has whole seconds; what is left of this one is not asked for.
-        return rule | {"retry_after": email.utils.formatdate(time.time() + many, usegmt=True)}, many - 1.0
+        date = int(time.time()) + many
+        now_is = time.time() - time.monotonic()
+        return rule | {"retry_after": email.utils.formatdate(date, usegmt=True)}, lambda at: date - (at + now_is)
     seconds = float(many if name == "many" else name)
-    return rule | {"seconds": seconds}, seconds
+    return rule | {"seconds": seconds}, lambda _: seconds
 
 
 async def _round(here: Ground, recorder: Recorder, size: int, name: str, many: int) -> dict[str, float]:
@@ -71,7 +73,7 @@ async def _round(here: Ground, recorder: Recorder, size: int, name: str, many: i
     await database_sync_to_async(budgets.pick_up_slowly)(step, budgets.rates_of(step), timezone.now())
     sessions = [await database_sync_to_async(begin)() for _ in range(size)]
     before = len(recorder.of(CREATES))
-    rule, asked = _rule(name, many)
+    rule, asks = _rule(name, many)
     here.cloud.set_faults([rule])
     pauses = _Pauses()
     logging.getLogger("provisioning.standing").addHandler(pauses)
@@ -84,14 +86,15 @@ async def _round(here: Ground, recorder: Recorder, size: int, name: str, many: i
     logging.getLogger("provisioning.standing").removeHandler(pauses)
     creates = recorder.of(CREATES)[before:]
     refused = next(one for one in creates if one.status == 429)
+    asked = asks(refused.at)
     again = [one for one in creates if one.at > pauses.heard[0] + min(FLYING, max(asked / 2, 1.0))]
     flying = len(creates) - len(again)
     waited = again[0].at - refused.at
-    assert waited >= asked, f"{name}: asked for {asked} s, back after {waited:.2f} s"
+    assert waited >= asked, f"{name}: asked for {asked:.2f} s, back after {waited:.2f} s"
     herd = _most_within(again, PACE)
     most = 3 if size <= SMALL else HERD
     assert herd <= most, f"{name}: {herd} of {size} came back within {PACE} s of each other"
-    return {"asked": asked, "waited": round(waited, 2), "before_it_was_heard": flying, "at_once_after": herd}
+    return {"asked": round(asked, 2), "waited": round(waited, 2), "before_it_was_heard": flying, "at_once_after": herd}
 
 
 class _Pauses(logging.Handler):
