@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from tests.fixtures.installation import Installation, run_installation
 
 NewPage = Callable[..., Page]
+expect.set_options(timeout=30_000)  # milliseconds; a busy machine is no fault of the page
 
 
 @pytest.fixture(scope="session")

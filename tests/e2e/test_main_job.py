@@ -51,7 +51,7 @@ def test_a_sentence_becomes_a_working_app(
     expect(form).to_be_visible(timeout=30_000)
     _fill(form)
     form.locator("button[type=submit], button:not([type])").first.click()
-    expect(app(page).get_by_text("Ada of the end-to-end test").first).to_be_visible(timeout=20_000)
+    expect(app(page).get_by_text("Ada of the end-to-end test").first).to_be_visible(timeout=30_000)
 
     environment = _environment(page, slug)
     _has_the_row(environment)

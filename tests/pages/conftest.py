@@ -23,7 +23,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 
 from embedded.postgres import Cluster
 
-PATIENCE = 15_000  # milliseconds; a busy machine is no fault of the page
+PATIENCE = 30_000  # milliseconds; a busy machine is no fault of the page
 expect.set_options(timeout=PATIENCE)
 APP = """<!doctype html><meta charset="utf-8"><title>Tool library</title><h1>Tool library</h1>
 <button id="break">Break</button><script>
