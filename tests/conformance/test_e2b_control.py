@@ -145,10 +145,11 @@ async def test_a_pause_keeps_files_and_processes(make_sandbox, e2b_options) -> N
     resumed_at = time.time_ns()
     again = await AsyncSandbox.connect(sandbox.sandbox_id, timeout=60, **e2b_options)
     assert await again.files.read("/app/kept") == "yes"
-    await asyncio.sleep(0.3)
-    beats = [int(line) for line in (await again.files.read("beat")).split()]
+    deadline = time.monotonic() + 30
+    while (beats := [int(line) for line in (await again.files.read("beat")).split()])[-1] <= resumed_at:
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.05)
     assert [beat for beat in beats if paused_at + 5e7 < beat < resumed_at] == []
-    assert beats[-1] > resumed_at
     assert handle.pid in {process.pid for process in await again.commands.list()}
 
 
@@ -205,18 +206,16 @@ async def test_traffic_wakes_a_sandbox_that_asked_for_it(make_sandbox) -> None:
 async def test_the_timeout_ends_a_sandbox(cloud: CloudUnderTest, make_sandbox) -> None:
     sandbox = await make_sandbox(timeout=60)
     await sandbox.set_timeout(1)
-    deadline = time.monotonic() + 6
-    while await sandbox.is_running():
+    deadline = time.monotonic() + 30
+    while await sandbox.is_running() or cloud.live(vendor="e2b", id=sandbox.sandbox_id):
         assert time.monotonic() < deadline
         await asyncio.sleep(0.1)
-    await asyncio.sleep(0.3)
-    assert not cloud.live(vendor="e2b", id=sandbox.sandbox_id)
 
 
 async def test_the_timeout_pauses_where_that_was_asked_for(cloud: CloudUnderTest, make_sandbox) -> None:
     kept = ("full", "filesystem")
     made = [await make_sandbox(timeout=1, lifecycle={"on_timeout": {"action": "pause", "mode": mode}}) for mode in kept]
-    deadline = time.monotonic() + 12
+    deadline = time.monotonic() + 60
     while [await pause_mode(cloud, sandbox) for sandbox in made] != list(kept):
         assert time.monotonic() < deadline
         await asyncio.sleep(0.1)
@@ -239,7 +238,7 @@ async def test_a_command_in_flight_learns_that_its_sandbox_was_killed(make_sandb
     handle = await sandbox.commands.run("sleep 60", background=True, timeout=0)
     await sandbox.kill()
     with pytest.raises(SandboxNotRunningException):
-        await asyncio.wait_for(handle.wait(), 5)
+        await asyncio.wait_for(handle.wait(), 40)
 
 
 async def test_keys_are_checked(cloud: CloudUnderTest, sandbox: AsyncSandbox, e2b_options) -> None:

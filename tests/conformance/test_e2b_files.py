@@ -84,8 +84,11 @@ async def test_an_upload_that_breaks_off_leaves_the_old_file(cloud: CloudUnderTe
     await asyncio.sleep(0.3)
     writer.transport.abort()
     await asyncio.sleep(1.2)
+    deadline = time.monotonic() + 30
+    while (await sandbox.commands.run("ls -A", cwd="/app/cut")).stdout.split() != ["kept.txt"]:
+        assert time.monotonic() < deadline, "what came of it is left"
+        await asyncio.sleep(0.1)
     assert await sandbox.files.read("/app/cut/kept.txt") == "old"
-    assert (await sandbox.commands.run("ls -A", cwd="/app/cut")).stdout.split() == ["kept.txt"]
 
 
 async def test_what_is_not_there_or_not_a_file_is_said(sandbox: AsyncSandbox) -> None:
@@ -125,7 +128,7 @@ async def test_an_entry_says_what_a_person_would_ask(sandbox: AsyncSandbox) -> N
     info = await sandbox.files.get_info("/app/info.txt")
     assert (info.name, info.path, info.type, info.size) == ("info.txt", "/app/info.txt", FileType.FILE, 5)
     assert (info.permissions, info.owner, info.group) == ("-rw-r--r--", "user", "user")
-    assert abs(info.modified_time.timestamp() - begun) < 5
+    assert begun - 1 <= info.modified_time.timestamp() <= time.time() + 1
     assert info.metadata in ({"author": "Ada"}, None)  # None where the file system has no attributes
 
 
@@ -136,7 +139,7 @@ async def test_changes_are_streamed(sandbox: AsyncSandbox) -> None:
     )
     await sandbox.commands.run("mkdir -p deep/er && echo 1 > deep/er/new && rm deep/er/new", cwd="/app")
     await sandbox.files.write("/app/written", "x")
-    deadline = time.monotonic() + 3
+    deadline = time.monotonic() + 30
     while ("written", FilesystemEventType.CREATE) not in seen and time.monotonic() < deadline:
         await asyncio.sleep(0.05)
     await handle.stop()
@@ -149,13 +152,13 @@ def test_changes_are_kept_for_a_watcher_that_asks(cloud: CloudUnderTest, e2b_opt
     with Sandbox.create("base", timeout=60, **e2b_options) as sandbox:
         watcher = sandbox.files.watch_dir("/app")
         sandbox.commands.run("echo 1 > a; echo 2 >> a; rm a", cwd="/app")
-        time.sleep(0.2)
-        kinds = {(event.name, event.type) for event in watcher.get_new_events()}
-        assert {
-            ("a", FilesystemEventType.CREATE),
-            ("a", FilesystemEventType.WRITE),
-            ("a", FilesystemEventType.REMOVE),
-        } <= kinds
+        kinds: set[tuple[str, FilesystemEventType]] = set()
+        deadline = time.monotonic() + 30
+        while ("a", FilesystemEventType.REMOVE) not in kinds:  # the last of them
+            assert time.monotonic() < deadline, kinds
+            kinds |= {(event.name, event.type) for event in watcher.get_new_events()}
+            time.sleep(0.05)
+        assert {("a", FilesystemEventType.CREATE), ("a", FilesystemEventType.WRITE)} <= kinds
         assert watcher.get_new_events() == []
         watcher.stop()
         with pytest.raises(Exception, match="not found"):

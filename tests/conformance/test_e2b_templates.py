@@ -74,7 +74,7 @@ async def test_a_built_template_boots_with_what_its_steps_left(context: Path, na
     ]  # fmt: skip
     told = await sandbox.commands.run("ls ~/texts; cat /app/copied/src/main.txt; stat -c %a /app/copied/run.sh")
     assert told.stdout.split() == ["one.txt", "two.txt", "main", "750"]
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not await sandbox.files.exists("/tmp/up"):
             await asyncio.sleep(0.1)
     [started] = [process for process in await sandbox.commands.list() if process.tag == "start-command"]

@@ -138,7 +138,7 @@ def test_what_was_given_to_another_owner_is_still_reached_by_its_old_address(
     assert git("push", "-q", url, "main", cwd=tmp_path / "work").returncode == 0
     organization = f"{well.info['github_owner']}-org"
     assert github.post(f"{repository['url']}/transfer", json={"new_owner": organization}).status_code == 202
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while github.get(repository["url"]).status_code != 301:
         assert time.monotonic() < deadline
         time.sleep(0.05)

@@ -31,7 +31,7 @@ def name() -> str:
 
 def settle(api: NeonAPI, project: str) -> None:
     """Wait as the client's users do: look at the operations until all have ended."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while any(one.status.value != "finished" for one in api.operations(project).operations):
         assert time.monotonic() < deadline
         time.sleep(0.05)

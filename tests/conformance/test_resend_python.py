@@ -38,7 +38,7 @@ def vendor(well: CloudUnderTest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cl
 
 def settled(sent: str) -> Any:
     """The mail once something has become of it."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while (kept := sdk.Emails.get(sent))["last_event"] in ("queued", "sent"):
         assert time.monotonic() < deadline
         time.sleep(0.02)

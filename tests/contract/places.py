@@ -21,7 +21,7 @@ class Place:
     pause: float
 
 
-LOCAL = Place("localcloud", patience=5, pause=0.1)
+LOCAL = Place("localcloud", patience=60, pause=0.1)
 LIVE = Place("live", patience=90, pause=1)
 
 

@@ -89,13 +89,13 @@ async def test_misbehaviour_is_named_and_has_a_next_step(
 async def test_vendors_that_hang_cost_one_deadline_together_and_each_says_so(vendor_settings: CloudUnderTest) -> None:
     vendor_settings.set_faults([{"vendor": "*", "operation": "*", "fault": "hang"}])
     began = time.monotonic()
-    report = await examine(2)
+    report = await examine(4)
     took = time.monotonic() - began
-    assert took < 6  # one after the other they would take 12
+    assert took < 20  # one after the other they would take 24
     for part in report.parts:
         if part.part in VENDOR:
             assert part.state is State.WRONG
-            assert "within 2 s" in part.checks[-1].said
+            assert "within 4 s" in part.checks[-1].said
             assert "make run" in part.checks[-1].next
 
 
@@ -194,7 +194,7 @@ def test_settings_that_cannot_be_read_are_named_and_end_with_2(
     secrets = {"SECRET_KEY": "x" * 60, "MK0R_ENCRYPTION_KEYS": "x", "MK0R_VAR": str(tmp_path)}
     done = subprocess.run(
         [sys.executable, "manage.py", "doctor", "--json"], cwd=ROOT, capture_output=True, text=True, check=False,
-        env={"PATH": os.environ["PATH"]} | vendor_values(cloud) | secrets | {name: value}, timeout=60,
+        env={"PATH": os.environ["PATH"]} | vendor_values(cloud) | secrets | {name: value}, timeout=150,
     )  # fmt: skip
     assert done.returncode == 2
     assert done.stdout == ""

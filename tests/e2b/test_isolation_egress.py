@@ -35,7 +35,7 @@ class Origin:
             await response.prepare(request)
             for number in range(3):
                 await response.write(f"data: {number}\n\n".encode())
-                await asyncio.sleep(0.15)
+                await asyncio.sleep(0.5)
             return response
         if request.path.endswith("/forever"):
             response = web.StreamResponse()
@@ -171,7 +171,7 @@ async def test_a_client_that_leaves_ends_the_request(gate: str, origin: Origin, 
     async with client.get(f"{gate}/gateway/forever") as answer:
         await answer.content.readany()
         answer.close()
-    await asyncio.wait_for(origin.hung_up.wait(), 5)
+    await asyncio.wait_for(origin.hung_up.wait(), 30)
 
 
 async def test_an_origin_that_is_down_is_a_clear_502(client: aiohttp.ClientSession) -> None:
@@ -193,11 +193,11 @@ async def test_the_tunnel_knows_its_hosts(origin: Origin) -> None:
     async def ask(line: str) -> bytes:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(f"{line}\r\nHost: x\r\n\r\n".encode())
-        first = await asyncio.wait_for(reader.readline(), 5)
+        first = await asyncio.wait_for(reader.readline(), 30)
         if b" 200 " in first:
             await reader.readline()
             writer.write(b"POST /tunnelled HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nConnection: close\r\n\r\nhi")
-            first += await asyncio.wait_for(reader.read(), 5)
+            first += await asyncio.wait_for(reader.read(), 30)
         writer.close()
         await writer.wait_closed()
         return first

@@ -115,7 +115,7 @@ async def test_vite_takes_the_baked_cache_as_it_is(tmp_path: Path, monkeypatch: 
     )
     try:
         await run(machine, "cd /app && setsid nohup node --run dev > ~/dev.log 2>&1 < /dev/null & true")
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not await machine.port_open(5173):
                 await asyncio.sleep(0.05)
         page = await run(

@@ -37,7 +37,7 @@ def host(cloud: CloudUnderTest, sandbox_id: str, port: int = 5173) -> str:
 
 
 async def until_open(cloud: CloudUnderTest, client: aiohttp.ClientSession, made: AsyncSandbox) -> None:
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(60):
         while True:
             async with client.get(cloud.base_url, headers={"Host": host(cloud, made.sandbox_id)}) as answer:
                 if answer.status == 200:
@@ -167,7 +167,7 @@ async def test_a_killed_sandbox_cuts_its_connections(
     async with client.ws_connect(cloud.base_url, headers=headers) as socket:
         await socket.receive()
         await served.kill()
-        closed = await socket.receive(timeout=5)
+        closed = await socket.receive(timeout=60)
         assert closed.type in (aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSED, aiohttp.WSMsgType.ERROR)
     async with client.get(cloud.base_url, headers=headers) as answer:
         assert (await answer.json())["message"] == "The sandbox was not found"

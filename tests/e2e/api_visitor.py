@@ -20,7 +20,7 @@ class Visitor:
     def get(self, path: str = "") -> Any:
         """A JSON answer, or None while the product does not answer."""
         try:
-            answer = httpx.get(f"{self.base}/{self.slug}{path}", headers=self.headers, timeout=10)
+            answer = httpx.get(f"{self.base}/{self.slug}{path}", headers=self.headers, timeout=30)
         except httpx.HTTPError:
             return None
         return answer.json() if answer.status_code == 200 else None

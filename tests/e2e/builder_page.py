@@ -13,9 +13,15 @@ SERVICES = ("posthog", "github", "resend", "e2b", "neon")
 BUILT_MS = 150_000
 
 
+def home(page: Page, url: str) -> None:
+    """Open the home page and wait until its script has taken it over: keys that come earlier are lost."""
+    page.goto(url)
+    page.locator("#home-live[data-live]").wait_for()
+
+
 def build(page: Page, url: str, sentence: str) -> str:
     """Type `sentence` on the home page and press Build; returns the session's slug once the builder shows."""
-    page.goto(url)
+    home(page, url)
     page.get_by_label("What should the app do?").press_sequentially(sentence[:12])
     page.get_by_label("What should the app do?").fill(sentence)
     page.get_by_role("button", name=re.compile("^Build")).click()

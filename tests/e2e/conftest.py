@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from tests.fixtures.installation import Installation, run_installation
 
 NewPage = Callable[..., Page]
+expect.set_options(timeout=30_000)  # milliseconds; a busy machine is no fault of the page
 
 
 @pytest.fixture(scope="session")
@@ -24,7 +25,7 @@ def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
 def hasty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     """An installation of its own for tests that mistreat it: three seconds for a leg, no patience with a model."""
     deadlines = {f"{vendor}_DEADLINE": "3" for vendor in ("NEON", "RESEND", "GITHUB", "E2B")}
-    patience = {"MK0R_AGENT_RETRIES": "0", "MK0R_MODEL_SILENCE": "2"}
+    patience = {"MK0R_AGENT_RETRIES": "0", "MK0R_MODEL_SILENCE": "5"}
     with run_installation(tmp_path_factory.mktemp("hasty"), **patience, **deadlines) as running:
         yield running
 

@@ -21,7 +21,7 @@ from tests.fixtures.installation import Installation
 
 pytestmark = [pytest.mark.isolation, pytest.mark.long, pytest.mark.timeout(400)]
 
-DEADLINE = 3.0  # seconds, as the installation is told
+IN_TIME = 6.0  # seconds: the deadline of 3 and what a busy machine adds; a hang is longer
 GROWTH = 50 * 1024  # kB that web may grow by
 LABELS = {"neon": "Neon", "github": "GitHub", "resend": "Resend", "e2b": "E2B"}
 MEANING = {"neon": "database", "github": "version", "resend": "mail", "e2b": "sandbox"}
@@ -106,11 +106,11 @@ def _storm(product: Installation, faults: dict[str, str], usual: dict[str, float
         ]
     )
     visitor = Visitor(product)
-    until(lambda: _at_rest(visitor, faults), f"the end of {faults}: {_legs(visitor)}", 15)
+    until(lambda: _at_rest(visitor, faults), f"the end of {faults}: {_legs(visitor)}", 30)
     legs, events = _legs(visitor), visitor.events()
     for name, leg in legs.items():
         late = _told_after(events, name, {"failed", "unknown"} if name in faults else {"ready"})
-        assert late <= (DEADLINE + 1 if name in faults else max(usual[name] + 3, DEADLINE + 1)), (faults, name, late)
+        assert late <= (IN_TIME if name in faults else max(usual[name] + 3, IN_TIME)), (faults, name, late)
         if name not in faults:
             assert leg["attempt"] == 1, (faults, leg)
         elif leg["state"] == "failed":

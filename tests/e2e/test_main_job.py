@@ -51,7 +51,7 @@ def test_a_sentence_becomes_a_working_app(
     expect(form).to_be_visible(timeout=30_000)
     _fill(form)
     form.locator("button[type=submit], button:not([type])").first.click()
-    expect(app(page).get_by_text("Ada of the end-to-end test").first).to_be_visible(timeout=20_000)
+    expect(app(page).get_by_text("Ada of the end-to-end test").first).to_be_visible(timeout=30_000)
 
     environment = _environment(page, slug)
     _has_the_row(environment)
@@ -102,8 +102,14 @@ def _has_the_pageview(product: Installation, slug: str) -> None:
     until(seen, "the pageview")
 
 
+def _branches(url: str, user: str, password: str) -> str:
+    address = url.replace("://", f"://{user}:{password}@")
+    return subprocess.run(["git", "ls-remote", "--heads", address], check=True, capture_output=True, text=True).stdout
+
+
 def _has_the_commit(page: Page, slug: str, tmp_path: Path) -> None:
     clone = page.request.get(f"/api/sessions/{slug}/clone").json()
+    until(lambda: _branches(clone["url"], clone["user"], clone["password"]), "the push")  # after the version was told
     subprocess.run([*shlex.split(clone["command"]), "-q", str(tmp_path / "clone")], check=True, timeout=60)
     log = subprocess.run(
         ["git", "-C", str(tmp_path / "clone"), "log", "--format=%s"], check=True, capture_output=True, text=True

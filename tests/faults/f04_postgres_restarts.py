@@ -17,6 +17,7 @@ IN_FLIGHT = 30
 _DOWN = (0.0, 2.0)  # seconds
 _EVERY = (5.0, 40.0)
 _MOST_500 = 0.01  # of all answers
+_FEW_500 = 2  # as many as that say nothing: a short storm has not a hundred answers for each
 
 
 async def trial(house: House, size: int) -> dict[str, Any]:
@@ -38,7 +39,7 @@ async def trial(house: House, size: int) -> dict[str, Any]:
     assert restarts, "it never came to a restart"
     answered = sum(outcome.answers.values())
     broken = sum(number for status, number in outcome.answers.items() if status >= 500 and status != 503)
-    assert broken <= answered * _MOST_500, f"{broken} of {answered} answers were 500s: {outcome.answers}"
+    assert broken <= max(answered * _MOST_500, _FEW_500), f"{broken} of {answered} answers were 500s: {outcome.answers}"
     return {"restarts": restarts, "answers": answered, "broken": broken, **outcome.demand()}
 
 

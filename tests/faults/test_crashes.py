@@ -64,7 +64,7 @@ def _agent_log(product: Installation, visitor: Visitor) -> str:
 
 
 def _back(product: Installation, killed: int) -> None:
-    until(lambda: _pid(product) not in (0, killed), "another web process", 20)
+    until(lambda: _pid(product) not in (0, killed), "another web process", 90)
     until(lambda: _answers(product), "the product", 60)
 
 

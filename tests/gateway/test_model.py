@@ -52,7 +52,7 @@ def door(site: str, upstream: Upstream, settings: Any, monkeypatch: pytest.Monke
 
 async def calls(count: int = 1) -> list[ModelCall]:
     """The calls on record once there are `count`."""
-    for _ in range(100):
+    for _ in range(1500):
         found: list[ModelCall] = await in_db(lambda: list(ModelCall.objects.all()))
         if len(found) >= count:
             return found
@@ -193,7 +193,7 @@ async def test_a_client_that_leaves_cancels_the_upstream_and_pays_for_what_it_he
     upstream.answer = endless
     async with http.post(f"{door}/messages", json=ASK, headers={"x-api-key": token(ada)}) as response:
         await response.content.readexactly(6000)
-    await asyncio.wait_for(upstream.cancelled.wait(), 5)
+    await asyncio.wait_for(upstream.cancelled.wait(), 30)
     [call] = await calls()
     assert not call.complete
     assert call.output_tokens >= 500
@@ -218,7 +218,7 @@ async def test_a_hostile_upstream_ends_in_an_error_body(
             case "huge":
                 return await stream(request, *[b"data: " + b"x" * 60_000 + b"\n"] * 40)
             case "drip":
-                await asyncio.sleep(5)
+                await asyncio.sleep(120)
                 return web.Response()
             case "bomb":
                 return web.Response(

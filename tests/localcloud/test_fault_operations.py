@@ -75,6 +75,9 @@ def test_the_name_of_a_family_is_for_all_of_it_and_one_of_its_names_for_no_other
     assert ask(well, "e2b", "POST", "/process.Process/Start", {}, **sandbox).status_code == 502
 
 
+# Long enough to send a request, and too short for an answer that is late.
+IMPATIENT = httpx.Timeout(20, read=0.2)
+
 # What is made and what is deleted: vendor, operation, kind in the ledger, how to ask for it.
 Made = Callable[[CloudUnderTest, str], tuple[str, str, Any]]
 CREATES: dict[tuple[str, str, str], Made] = {
@@ -162,18 +165,18 @@ def wait_until_deletable(cloud: CloudUnderTest, vendor: str, one: dict[str, Any]
 
 @pytest.mark.parametrize("fault", ["late", "reset_after"])
 def test_a_mail_is_sent_though_nobody_learns_of_it(well: CloudUnderTest, name: str, fault: str) -> None:
-    order(well, "resend", "send_email", fault, **({"seconds": 0.4} if fault == "late" else {}))
+    order(well, "resend", "send_email", fault, **({"seconds": 3} if fault == "late" else {}))
     mail = {"from": "a@b.example", "to": "ada@example.com", "subject": name, "text": "x"}
-    with pytest.raises(httpx.TransportError), httpx.Client(base_url=well.base_url, timeout=0.2) as http:
+    with pytest.raises(httpx.TransportError), httpx.Client(base_url=well.base_url, timeout=IMPATIENT) as http:
         http.post("/resend/emails", json=mail, headers=headers_of(well, "resend"))
     eventually(lambda: name in [one["subject"] for one in well.operator("GET", "api/mail")])
 
 
 @pytest.mark.parametrize(("fault", "kept"), [("reset_before", False), ("reset_after", True), ("late", True)])
 def test_a_batch_of_events_is_kept_or_not(well: CloudUnderTest, name: str, fault: str, kept: bool) -> None:
-    order(well, "posthog", "capture", fault, **({"seconds": 0.4} if fault == "late" else {}))
+    order(well, "posthog", "capture", fault, **({"seconds": 3} if fault == "late" else {}))
     body = {"api_key": well.keys["posthog"], "batch": [{"event": name, "distinct_id": "ada", "properties": {}}]}
-    with pytest.raises(httpx.TransportError), httpx.Client(base_url=well.base_url, timeout=0.2) as http:
+    with pytest.raises(httpx.TransportError), httpx.Client(base_url=well.base_url, timeout=IMPATIENT) as http:
         http.post("/posthog/batch/", json=body)
     if kept:
         eventually(lambda: name in str(well.operator("GET", "api/events")))
@@ -228,11 +231,11 @@ def test_a_push_is_done_or_not_as_the_fault_says(
 
 def test_a_late_push_is_done_when_its_client_has_left(well: CloudUnderTest, repository: tuple[Path, str]) -> None:
     where, address = repository
-    order(well, "github", "git_push", "late", seconds=3)
+    order(well, "github", "git_push", "late", seconds=6)
     push = subprocess.Popen(["git", "push", "-q", address, "main"], cwd=where, start_new_session=True)
     well.await_fault()
     os.killpg(push.pid, signal.SIGKILL)  # git itself, and the program that speaks HTTP for it
-    push.wait(10)
+    push.wait(30)
     assert not pushed(well, where, address)
     eventually(lambda: pushed(well, where, address))
 
@@ -267,7 +270,7 @@ def test_the_models_stream_misbehaves_from_its_first_byte(well: CloudUnderTest, 
 def sandbox(cloud: CloudUnderTest) -> Iterator[dict[str, str]]:
     """The headers that lead into a running sandbox."""
     cloud.clear_faults()
-    body = {"templateID": "base", "timeout": 300}
+    body = {"templateID": "base", "timeout": 1200}
     started = httpx.post(f"{cloud.base_url}/e2b/v2/sandboxes", json=body, headers=headers_of(cloud, "e2b"), timeout=120)
     assert started.status_code == 201, started.text
     box = started.json()
@@ -280,7 +283,9 @@ def frame(body: str) -> bytes:
     return b"\x00" + len(body).to_bytes(4, "big") + body.encode()
 
 
-def start(well: CloudUnderTest, sandbox: dict[str, str], command: str, timeout: float = 20) -> httpx.Response:
+def start(
+    well: CloudUnderTest, sandbox: dict[str, str], command: str, timeout: float | httpx.Timeout = 20
+) -> httpx.Response:
     """Start a command by envd's stream, as its SDK does."""
     body = frame(json.dumps({"process": {"cmd": "/bin/sh", "args": ["-c", command]}}))
     kind = {"Content-Type": "application/connect+json", "connect-protocol-version": "1"}
@@ -317,9 +322,9 @@ def test_a_command_runs_or_not_as_the_fault_says(
 
 def test_a_late_command_runs_when_its_client_has_left(well: CloudUnderTest, sandbox: dict[str, str]) -> None:
     path = f"/tmp/{uuid.uuid4().hex}"
-    order(well, "e2b", "envd/process.Start", "late", seconds=1)
+    order(well, "e2b", "envd/process.Start", "late", seconds=3)
     with pytest.raises(httpx.ReadTimeout):
-        start(well, sandbox, f"touch {path}", timeout=0.4)
+        start(well, sandbox, f"touch {path}", timeout=IMPATIENT)
     eventually(lambda: exists(well, sandbox, path))
 
 
@@ -328,11 +333,11 @@ def test_a_file_is_written_or_not_as_the_fault_says(
     well: CloudUnderTest, sandbox: dict[str, str], fault: str, done: bool
 ) -> None:
     path = f"/tmp/{uuid.uuid4().hex}"
-    order(well, "e2b", "envd/files.write", fault, **({"seconds": 0.6} if fault == "late" else {}))
+    order(well, "e2b", "envd/files.write", fault, **({"seconds": 3} if fault == "late" else {}))
     with pytest.raises(httpx.TransportError):
         httpx.post(
             f"{well.base_url}/files", params={"path": path}, files={"file": ("f", b"kept")}, headers=sandbox,
-            timeout=0.3 if fault == "late" else 20,
+            timeout=IMPATIENT if fault == "late" else 20,
         )  # fmt: skip
     if done:
         eventually(lambda: exists(well, sandbox, path))

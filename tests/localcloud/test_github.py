@@ -127,7 +127,7 @@ def test_a_strangers_account_has_to_accept_what_it_is_given(well: CloudUnderTest
 
 
 def _until(seen: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 30
     while not seen():
         assert time.monotonic() < deadline
         time.sleep(0.05)

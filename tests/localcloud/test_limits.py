@@ -33,7 +33,7 @@ def test_without_a_limit_nothing_is_counted(limited: CloudUnderTest, resend: htt
 
 
 def test_one_call_too_many_is_refused_until_the_window_ends(limited: CloudUnderTest, resend: httpx.Client) -> None:
-    order(limited, "resend", 3, 2)
+    order(limited, "resend", 3, 6)
     answers = [resend.post("/audiences", json={"name": f"limited-{number}"}) for number in range(4)]
     assert [answer.status_code for answer in answers] == [201, 201, 201, 429]
     assert [answer.headers["ratelimit-remaining"] for answer in answers] == ["2", "1", "0", "0"]
@@ -41,7 +41,7 @@ def test_one_call_too_many_is_refused_until_the_window_ends(limited: CloudUnderT
     refused = answers[-1]
     assert refused.json()["name"] == "rate_limit_exceeded"
     assert refused.json()["statusCode"] == 429
-    assert 1 <= int(refused.headers["retry-after"]) <= 2
+    assert 1 <= int(refused.headers["retry-after"]) <= 6
     assert refused.headers["ratelimit-reset"] == refused.headers["retry-after"]
     assert limited.live(vendor="resend", name="limited-3") == []
     time.sleep(int(refused.headers["retry-after"]))

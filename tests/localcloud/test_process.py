@@ -20,7 +20,7 @@ from tests.fixtures.cloud import ROOT, CloudUnderTest
 def start(var: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "localcloud"], cwd=ROOT, env={**os.environ, "MK0R_VAR": str(var), **environment},
-        capture_output=True, text=True, timeout=30, check=False,
+        capture_output=True, text=True, timeout=90, check=False,
     )  # fmt: skip
 
 
@@ -135,7 +135,7 @@ def test_nothing_listens_beyond_this_machine(cloud: CloudUnderTest) -> None:
     """Listeners on every address would answer on the second loopback address, on IPv6, and on the machine's own."""
     named = {str(found[4][0]) for found in socket.getaddrinfo(socket.gethostname(), None, type=socket.SOCK_STREAM)}
     for port in (cloud.port, cloud.info["postgres_port"]):
-        with socket.create_connection(("127.0.0.1", port), timeout=5):
+        with socket.create_connection(("127.0.0.1", port), timeout=30):
             pass
         for address in {"127.0.0.2", "::1"} | named - {"127.0.0.1"}:
             with pytest.raises(OSError):  # noqa: PT011 -- refused, or no such address here

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from pathlib import Path
 from typing import Any
@@ -94,6 +95,8 @@ def test_every_stand_in_answers_as_before_a_kill_but_for_its_sandboxes(tmp_path:
             ("github", f"/repos/{repository}/commits"),
             ("github", f"/repos/{repository}/contents/README.md"),
         ]
+        while call(cloud, "resend", "GET", f"/emails/{sent}").json()["last_event"] != "delivered":
+            time.sleep(0.05)
         before, events = told(cloud, reads), cloud.operator("GET", "api/events")
         assert [one["event"] for one in events] == [name]
 

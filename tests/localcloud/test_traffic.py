@@ -141,7 +141,7 @@ def test_a_directory_that_cannot_be_used_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     environment = {"MK0R_VAR": str(tmp_path), "MK0R_CLOUD_PORT": str(free_port())}
     ended = subprocess.run(
-        [sys.executable, "-m", "localcloud"], cwd=ROOT, capture_output=True, text=True, timeout=30, check=False,
+        [sys.executable, "-m", "localcloud"], cwd=ROOT, capture_output=True, text=True, timeout=90, check=False,
         env=environment | {"MK0R_CLOUD_TRAFFIC": str(tmp_path / "file" / "traffic")},
     )  # fmt: skip
     assert ended.returncode == 2

@@ -174,7 +174,7 @@ def asked(store: Store, identity: str, url: str) -> None:
 
 
 async def state(deliveries: Deliveries, webhook: str, wanted: str) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while deliveries.events(webhook)[0]["status"] != wanted:
             await asyncio.sleep(0.02)
 

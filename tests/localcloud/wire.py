@@ -13,11 +13,12 @@ from tests.fixtures.cloud import CloudUnderTest
 def finished(cloud: CloudUnderTest, project: str) -> list[str]:
     """Wait until a Neon project's operations ended; returns every status that was seen, in order."""
     seen: list[str] = []
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         answer = httpx.get(
             f"{cloud.base_url}/neon/api/v2/projects/{project}/operations",
             headers={"Authorization": f"Bearer {cloud.keys['neon']}"},
+            timeout=30,
         )
         statuses = [item["status"] for item in answer.json()["operations"]]
         seen += [status for status in statuses if status not in seen]
@@ -33,6 +34,7 @@ def project(cloud: CloudUnderTest, name: str, **wishes: Any) -> dict[str, Any]:
         f"{cloud.base_url}/neon/api/v2/projects",
         json={"project": {"name": name, **wishes}},
         headers={"Authorization": f"Bearer {cloud.keys['neon']}"},
+        timeout=30,
     )
     assert answer.status_code == 201, answer.text
     made: dict[str, Any] = answer.json()

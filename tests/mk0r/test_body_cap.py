@@ -42,7 +42,7 @@ SERVER = textwrap.dedent("""
 def server() -> Iterator[tuple[int, subprocess.Popen[str]]]:
     port = free_port()
     process = subprocess.Popen([sys.executable, "-c", SERVER, str(port)], cwd=ROOT, stdout=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 90
     while time.monotonic() < deadline:
         try:
             socket.create_connection(("127.0.0.1", port), 1).close()
@@ -51,12 +51,12 @@ def server() -> Iterator[tuple[int, subprocess.Popen[str]]]:
             time.sleep(0.05)
     yield port, process
     process.terminate()
-    out, _ = process.communicate(timeout=20)
+    out, _ = process.communicate(timeout=60)
     assert out.split() == ["hook", "hook"]  # opened before it listened, closed on the way out
 
 
 def _send(port: int, head: str, body: bytes = b"") -> bytes:
-    with socket.create_connection(("127.0.0.1", port), 10) as connection:
+    with socket.create_connection(("127.0.0.1", port), 60) as connection:
         connection.sendall(head.encode() + body)
         answer = b""
         while chunk := connection.recv(65536):

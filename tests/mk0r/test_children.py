@@ -14,7 +14,7 @@ import pytest
 
 from mk0r.local.children import Child, left_running, stop_left_running
 
-SLEEP = [sys.executable, "-c", "import time; print('hello', flush=True); time.sleep(60)"]
+SLEEP = [sys.executable, "-c", "import time; print('hello', flush=True); time.sleep(600)"]
 Made = Callable[..., Child]
 
 
@@ -32,7 +32,7 @@ def child(tmp_path: Path) -> Iterator[Made]:
 
 
 def _until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.02)

@@ -23,7 +23,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 
 from embedded.postgres import Cluster
 
-PATIENCE = 15_000  # milliseconds; a busy machine is no fault of the page
+PATIENCE = 30_000  # milliseconds; a busy machine is no fault of the page
 expect.set_options(timeout=PATIENCE)
 APP = """<!doctype html><meta charset="utf-8"><title>Tool library</title><h1>Tool library</h1>
 <button id="break">Break</button><script>
@@ -75,7 +75,7 @@ class Stage:
         request = urllib.request.Request(
             f"{self.base}/_stage/{what}", json.dumps(data).encode(), {"Content-Type": "application/json"}
         )
-        with urllib.request.urlopen(request, timeout=20) as answer:
+        with urllib.request.urlopen(request, timeout=60) as answer:
             told: dict[str, Any] = json.load(answer)
         return told
 
@@ -88,7 +88,7 @@ class Stage:
         return int(self.ask("play", slug=scene["slug"], steps=steps)["seq"])
 
     def wait(self) -> None:
-        deadline = time.monotonic() + 40
+        deadline = time.monotonic() + 90
         while time.monotonic() < deadline:
             assert self.process.poll() is None, self.log.read_text()[-3000:]
             try:
@@ -135,7 +135,7 @@ def stage_process(tmp_path_factory: pytest.TempPathFactory, app_port: int) -> It
         yield stage
     finally:
         stage.process.terminate()
-        stage.process.wait(20)
+        stage.process.wait(60)
         cluster.stop()
 
 

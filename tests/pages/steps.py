@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from playwright.sync_api import Page, expect
+
 EDIT = {
     "file_path": "/app/server/tools.ts",
     "old_string": "const a = 1\nconst b = 2",
@@ -41,3 +43,8 @@ def restored(version: int, restores: int) -> tuple[str, Any]:
     """A version that repeats an older tree."""
     body = {"number": version, "sha": f"{version:040x}", "message": f"Back to version {restores}", "restores": restores}
     return ("version.created", body)
+
+
+def the_line_is_up(page: Page) -> None:
+    """Wait until a builder page where no turn runs can send: one whose log is long in coming is drawn before it can."""
+    expect(page.locator("#prompt-note")).not_to_have_text("Sent once the line is back")

@@ -6,9 +6,9 @@ import re
 from typing import Any
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
-from tests.pages.steps import begun, ended, restored
+from tests.pages.steps import begun, ended, restored, the_line_is_up
 
 pytestmark = pytest.mark.browser
 
@@ -33,20 +33,23 @@ def test_a_running_turn_is_shown_as_it_happens(visitor: Any, stage: Any) -> None
     expect(page.locator(".run")).to_have_count(0)
 
 
+def _told(page: Page) -> str:
+    """The conversation once all of the log has come, without what depends on the moment."""
+    expect(page.locator(".proof")).to_have_count(1)
+    expect(page.locator(".run-what")).to_contain_text("Running npm run check")
+    return re.sub(r"\d+ m?s|not seen yet|no errors", "", page.locator(".talk").inner_text())
+
+
 def test_a_reload_and_a_second_tab_show_the_same(visitor: Any, stage: Any) -> None:
     scene = stage.session()
     stage.play(scene, *begun(1), *ended(1, version=1), *begun(2, "Add a loan date"))
     ada = visitor(scene)
     page = ada.page(f"/s/{scene['slug']}")
-    expect(page.locator(".proof")).to_have_count(1)
-    talk = page.locator(".talk").inner_text()
+    talk = _told(page)
     page.reload()
-    expect(page.locator(".proof")).to_have_count(1)
     other = ada.page(f"/s/{scene['slug']}")
-    expect(other.locator(".proof")).to_have_count(1)
-    still = re.compile(r"\d+ m?s|not seen yet|no errors")
-    assert still.sub("", page.locator(".talk").inner_text()) == still.sub("", talk)
-    assert still.sub("", other.locator(".talk").inner_text()) == still.sub("", talk)
+    assert _told(page) == talk
+    assert _told(other) == talk
     stage.play(scene, *ended(2, version=2))
     for each in (page, other):
         expect(each.locator(".proof")).to_have_count(2)
@@ -62,6 +65,7 @@ def test_stop_escape_and_a_queued_prompt(visitor: Any, stage: Any) -> None:
     expect(page.locator("#prompt")).to_have_value("")
     page.reload()
     expect(page.locator(".queue")).to_contain_text("Sort by name")
+    expect(page.locator(".run-what")).to_contain_text("Running npm run check")  # the log has come, so the line is up
     page.keyboard.press("Escape")
     expect(page.locator(".run-what")).to_contain_text("Stopping")
     stage.play(scene, *ended(1, state="cancelled"))
@@ -119,6 +123,7 @@ def test_a_failed_leg_says_four_things_and_retry_brings_it_in(visitor: Any, stag
     for part in ("too many requests (429)", "sends no mail", "Press Retry", "ref a1b2"):
         expect(told).to_contain_text(part)
     expect(told).to_have_attribute("role", "alert")
+    the_line_is_up(page)
     told.get_by_role("button", name="Retry Resend").click()
     expect(told).to_have_count(0)
     expect(page.locator(".legs-link")).to_have_attribute("aria-label", "Backend: 5 of 5 live")
@@ -141,6 +146,7 @@ def test_going_back_says_what_happens_and_makes_a_version(visitor: Any, stage: A
     scene = stage.session()
     stage.play(scene, *begun(1), *ended(1, version=1), *begun(2, "More"), *ended(2, version=2))
     page = visitor(scene).page(f"/s/{scene['slug']}#versions")
+    the_line_is_up(page)
     page.get_by_role("button", name="Go to version 1", exact=True).click()
     expect(page.locator("dialog")).to_contain_text("saved as version 3")
     expect(page.locator("dialog")).to_contain_text("Rows in the database stay")
@@ -158,6 +164,7 @@ def test_going_back_says_what_happens_and_makes_a_version(visitor: Any, stage: A
 def test_ending_asks_first_and_ends_in_a_receipt(visitor: Any, stage: Any) -> None:
     scene = stage.session()
     page = visitor(scene).page(f"/s/{scene['slug']}")
+    the_line_is_up(page)
     page.locator("details.menu summary").click()
     page.get_by_role("button", name="End and delete everything").click()
     expect(page.locator("dialog")).to_contain_text(f"mk0r-{scene['slug']}")

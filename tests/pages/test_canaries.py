@@ -37,7 +37,8 @@ def test_hostile_text_stays_text_everywhere(visitor: Any, stage: Any) -> None:
     page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true })")
     for place in ("#versions", "#backend", "#panel"):
         page.evaluate("(place) => { location.hash = place }", place)
-        page.wait_for_timeout(80)
+        tab = place.replace("panel", "preview")
+        expect(page.locator(f"#tab-{tab[1:]}")).to_have_attribute("aria-selected", "true")
     assert page.locator(".said").inner_text().startswith('<img src=x onerror="window.hit=1">')
     assert page.evaluate("window.hit") is None
     assert page.locator('a[href^="javascript:"]').count() == 0
@@ -52,6 +53,6 @@ def test_a_preview_address_that_is_no_address_is_not_opened(visitor: Any, stage:
     scene = stage.session()
     page = visitor(scene).page(f"/s/{scene['slug']}")
     stage.play(scene, ("preview.ready", {"url": "javascript:top.hit=1"}))
-    page.wait_for_timeout(500)
+    expect(page.get_by_role("heading", name="The preview does not answer")).to_be_visible()
     assert page.evaluate("window.hit") is None
     assert page.locator("iframe").count() == 0

@@ -26,7 +26,7 @@ def test_five_chips_wait_and_nothing_begins_until_a_key(visitor: Any, stage: Any
 
 
 def test_typing_moves_each_chip_at_its_own_time(visitor: Any, stage: Any) -> None:
-    stage.ask("legs", delays={"github": 0.1, "resend": 0.4, "e2b": 0.9, "neon": 1.6}, preview=stage.preview)
+    stage.ask("legs", delays={"github": 0.2, "resend": 1, "e2b": 2.4, "neon": 4}, preview=stage.preview)
     page = _ready(visitor().page())
     page.evaluate("""() => {
       window.seen = {}
@@ -91,8 +91,9 @@ def test_without_cookies_the_page_says_so_and_keeps_the_text(visitor: Any) -> No
     page = _ready(ada.page())
     # What a browser without cookies comes down to: the socket is opened with none.
     ada.context.clear_cookies()
-    page.context.set_offline(True)
-    page.context.set_offline(False)
+    with page.expect_websocket():
+        page.context.set_offline(True)
+        page.context.set_offline(False)
     page.fill("#sentence", "A poll for lunch")
     expect(page.locator('.ask .note[role="alert"]')).to_contain_text("Allow cookies")
     expect(page.locator("#sentence")).to_have_value("A poll for lunch")

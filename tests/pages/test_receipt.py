@@ -88,7 +88,7 @@ def test_widths_and_access(visitor: Any, stage: Any, size: str, scheme: str) -> 
         scene = stage.session()
         stage.ask("set", slug=scene["slug"], title="A tool library for our street, with who has what " * 3)
         stage.ask("end", slug=scene["slug"], lines=lines)
-        page = visitor(scene, **(PHONE if size == "phone" else {}), color_scheme=scheme).page(
+        page = visitor(scene, **(PHONE if size == "phone" else {}), color_scheme=scheme, reduced_motion="reduce").page(
             f"/s/{scene['slug']}/receipt"
         )
         assert _serious(page) == []

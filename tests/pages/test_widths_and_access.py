@@ -32,7 +32,7 @@ def _sideways(page: Page) -> int:
 
 @pytest.mark.parametrize(("size", "scheme"), [("desk", "light"), ("phone", "dark")])
 def test_home(visitor: Any, stage: Any, size: str, scheme: str) -> None:
-    page = visitor(**(PHONE if size == "phone" else {}), color_scheme=scheme).page()
+    page = visitor(**(PHONE if size == "phone" else {}), color_scheme=scheme, reduced_motion="reduce").page()
     page.wait_for_selector("#home-live[data-live]")
     assert _serious(page) == []
     stage.ask("legs", failing=["resend"], delays={"neon": 30}, preview="")
@@ -47,14 +47,17 @@ def test_builder(visitor: Any, stage: Any, size: str, scheme: str) -> None:
     stage.ask("legs", failing=["resend"], preview=stage.preview)
     scene = stage.session()
     stage.play(scene, *begun(1), *ended(1, version=1), *begun(2, "w" * 300))
-    page = visitor(scene, **(PHONE if size == "phone" else {}), color_scheme=scheme).page(f"/s/{scene['slug']}")
+    page = visitor(scene, **(PHONE if size == "phone" else {}), color_scheme=scheme, reduced_motion="reduce").page(
+        f"/s/{scene['slug']}"
+    )
     expect(page.locator(".proof")).to_be_attached()
     page.evaluate("document.querySelectorAll('details.tool, details.fold').forEach((one) => { one.open = true })")
     found = _serious(page)
     sideways = _sideways(page)
     for place in ("#panel", "#backend", "#versions"):
         page.evaluate("(place) => { location.hash = place }", place)
-        page.wait_for_timeout(120)
+        tab = place.replace("panel", "preview")
+        expect(page.locator(f"#tab-{tab[1:]}")).to_have_attribute("aria-selected", "true")
         found += _serious(page)
         sideways = max(sideways, _sideways(page))
     assert found == []

@@ -77,6 +77,7 @@ class LifeCycle(RuleBasedStateMachine):
         self.operator = httpx.Client(
             base_url=f"{self.cloud.base_url}/_cloud/",
             headers={"Authorization": f"Bearer {self.cloud.info['operator_key']}"},
+            timeout=60,
         )
         self.begun: list[Session] = []
         self.ended: set[uuid.UUID] = set()

@@ -109,7 +109,7 @@ def test_a_small_crowd_is_let_in_at_once_and_the_rest_evenly() -> None:
     told = rates.parse("80/m,500/h")
     waits = [budgets.reserve(REPOSITORY, told, patience=LONG).wait for _ in range(20)]
     assert waits[:16] == [0.0] * 16
-    assert all(0.5 < wait < 6 for wait in waits[16:])
+    assert all(0 < wait < 6 for wait in waits[16:])
 
 
 @pytest.mark.django_db

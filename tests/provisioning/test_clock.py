@@ -69,7 +69,7 @@ async def test_a_wait_that_the_database_set_is_as_long_as_it_says_whatever_the_c
     began = time.monotonic()
     await services.converge(session.pk)
     assert (await rows(session))["github", "repository"].state == "ready"
-    assert 1 < time.monotonic() - began < 25
+    assert 1 < time.monotonic() - began < 100
 
 
 def clock_in(more: timedelta) -> Any:

@@ -18,7 +18,7 @@ from django.db import connections
 from provisioning import late, leases, ledger, services
 from provisioning.providers.registry import step_for
 
-SILENCE = 0.6  # seconds
+SILENCE = 1.5  # seconds; a busy machine may be late with a sign of life
 
 
 @pytest.fixture(autouse=True)
@@ -69,7 +69,7 @@ async def test_i2_a_holder_that_is_silent_loses_its_lease_to_whoever_waits(
     stranger: psycopg.AsyncConnection, name: str
 ) -> None:
     await _take(stranger, name)
-    async with asyncio.timeout(20), leases.hold(name):
+    async with asyncio.timeout(60), leases.hold(name):
         with pytest.raises(psycopg.OperationalError):
             await stranger.execute("select 1")
 
@@ -84,7 +84,7 @@ async def test_i2_a_holder_that_gives_signs_of_life_keeps_it(stranger: psycopg.A
 
     living = asyncio.create_task(signs_of_life())
     with pytest.raises(TimeoutError):
-        async with asyncio.timeout(SILENCE * 5), leases.hold("leg/x"):
+        async with asyncio.timeout(SILENCE * 3), leases.hold("leg/x"):
             pass
     assert not living.done()
     living.cancel()
@@ -100,7 +100,7 @@ async def test_i2_our_own_holder_gives_signs_of_life(transactional_db: None) -> 
 
     async with leases.hold("leg/y"):
         waiting = asyncio.create_task(asyncio.to_thread(asyncio.run, elsewhere()))
-        await asyncio.sleep(SILENCE * 4)
+        await asyncio.sleep(SILENCE * 3)
         let_go_at = time.monotonic()
     await waiting
     assert taken_at[0] >= let_go_at
@@ -144,4 +144,4 @@ async def test_i2_a_killed_process_holds_nothing(transactional_db: None) -> None
     process.kill()
     process.wait()
     process.stdout.close()
-    assert await _held("killed", 5.0)
+    assert await _held("killed", 60.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import Any
 
 import pytest
@@ -159,7 +160,7 @@ async def test_throttling_is_waited_out_as_long_as_the_vendor_asks(
     vendor_settings: Any, begin: Any, rows: Any, heard: Any
 ) -> None:
     session = await begin()
-    vendor_settings.set_faults([fault("github", "create_repository", "status:429", seconds=1)])
+    vendor_settings.set_faults([fault("github", "create_repository", "status:429", seconds=4)])
     converging = asyncio.create_task(services.converge(session.pk))
     await until(lambda: heard.states(session, "github") == ["planned", "creating", "planned"])
     vendor_settings.clear_faults()
@@ -167,7 +168,7 @@ async def test_throttling_is_waited_out_as_long_as_the_vendor_asks(
     await assert_one_of_each(vendor_settings, session)
     row = (await rows(session))["github", "repository"]
     assert row.attempt == 2
-    assert (row.settled_at - row.started_at).total_seconds() >= 1.0
+    assert (row.settled_at - row.started_at).total_seconds() >= 4.0
 
 
 async def test_a_wait_longer_than_the_leg_has_is_queued_and_told_and_holds_nothing_up(
@@ -175,11 +176,11 @@ async def test_a_wait_longer_than_the_leg_has_is_queued_and_told_and_holds_nothi
 ) -> None:
     session = await begin()
     vendor_settings.set_faults([fault("github", "create_repository", "status:429", seconds=120)])
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         await services.converge(session.pk)
     chips = {chip["provider"]: chip for chip in await database_sync_to_async(services.resources_state)(session)}
     assert (chips["github"]["state"], chips["github"]["error"]) == ("planned", None)
-    assert 100_000 < chips["github"]["starts_in_ms"] <= 121_000
+    assert 60_000 < chips["github"]["starts_in_ms"] <= 121_000
     assert chips["neon"]["state"] == chips["resend"]["state"] == "ready"
     told = [each for each in heard.of("resource_changed", session) if each["provider"] == "github"]
     assert [each["state"] for each in told] == ["planned", "creating", "planned"]
@@ -192,12 +193,12 @@ async def test_a_wait_beyond_what_a_leg_may_queue_is_told_instead_of_sat_out(
     settings.MK0R_QUEUE_SECONDS = 60.0
     session = await begin()
     vendor_settings.set_faults([fault("github", "create_repository", "status:429", seconds=120)])
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         await services.converge(session.pk)
     error = (await errors(session))["github"]
     assert error["reason"] == "rate_limited"
     assert error["retryable"] is True
-    assert "1 min 59 s" in error["next"] or "2 min" in error["next"]
+    assert re.search(r"1 min [3-5]\d s|2 min", error["next"]), error["next"]
 
 
 async def test_a_missing_key_fails_its_leg_at_once_and_says_which(

@@ -96,7 +96,7 @@ async def test_misbehaviour_on_create_has_its_class(
 
 async def destroy(step: Step, made: Made) -> None:
     """Delete it, waiting while the vendor is still at work on it."""
-    for _ in range(50):
+    for _ in range(600):
         try:
             return await step.destroy(made)
         except VendorError as error:

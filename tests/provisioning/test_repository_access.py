@@ -150,9 +150,9 @@ async def test_one_that_comes_after_the_end_is_revoked_at_once(
     recorder: Recorder, vendors: CloudUnderTest, transactional_db: None
 ) -> None:
     row = await repository()
-    vendors.set_faults([{"vendor": "github", "operation": "create_installation_token", "fault": "late", "seconds": 1}])
+    vendors.set_faults([{"vendor": "github", "operation": "create_installation_token", "fault": "late", "seconds": 4}])
     asking = asyncio.create_task(repository_access.credential(row))
-    await asyncio.sleep(0.4)
+    await asyncio.to_thread(vendors.await_fault)
     await in_db(Resource.objects.filter(pk=row.pk).update)(state="deleting")
     with pytest.raises(VendorError) as caught:
         await asking

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from itertools import pairwise
@@ -119,10 +118,13 @@ async def test_what_an_account_that_is_full_has_no_room_to_make_can_still_be_del
     first, second = await begin(), await begin()
     await services.converge(first.pk)
     vendor_settings.set_faults([fault("github", "create_repository", "status:429")])
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(3.0):
-            await services.converge(second.pk)
-    assert (await database_sync_to_async(Vendor.objects.get)(provider="github")).making_only
+    making = asyncio.create_task(services.converge(second.pk))
+    full = Vendor.objects.filter(provider="github", making_only=True)
+    async with asyncio.timeout(60):
+        while not await database_sync_to_async(full.exists)():
+            await asyncio.sleep(0.05)
+    making.cancel()
+    await asyncio.wait({making})
     await database_sync_to_async(services.request_teardown)(first)
     await services.converge(first.pk)
     assert (await rows(first))["github", "repository"].state == "gone"

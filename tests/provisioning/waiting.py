@@ -9,7 +9,7 @@ from uuid import UUID
 from provisioning import http, services
 
 
-async def until(holds: Callable[[], bool], seconds: float = 10.0) -> None:
+async def until(holds: Callable[[], bool], seconds: float = 60.0) -> None:
     """Wait until `holds()`; fail after `seconds`."""
     async with asyncio.timeout(seconds):
         while not holds():

@@ -46,7 +46,7 @@ def check(changed: dict[str, str], tmp_path: Path, *how: str, script: Path = ROO
     env = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "MK0R_VAR": str(tmp_path / "var")} | GOOD | changed
     env = {name: value for name, value in env.items() if value} | {"PYTHONPATH": str(ROOT)}
     done = subprocess.run(
-        [sys.executable, str(script), "check", *how], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=60
+        [sys.executable, str(script), "check", *how], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=150
     )
     return done.returncode, done.stdout + done.stderr
 

@@ -137,7 +137,7 @@ class Socket:
     async def say(self, kind: str, **fields: Any) -> None:
         await self.raw.send_to(text_data=json.dumps({"type": kind, **fields}))
 
-    async def hear(self, timeout: float = 5) -> dict[str, Any]:
+    async def hear(self, timeout: float = 60) -> dict[str, Any]:
         heard: dict[str, Any] = json.loads(await self.raw.receive_from(timeout))
         return heard
 
@@ -166,12 +166,12 @@ async def open_socket(query: str = "", **headers: str) -> AsyncIterator[Socket]:
     communicator = WebsocketCommunicator(
         application, f"/ws/session/{query}", [(name.encode(), value.encode()) for name, value in sent.items()]
     )
-    accepted, _ = await communicator.connect()
+    accepted, _ = await communicator.connect(timeout=60)
     assert accepted, "the handshake was refused"
     try:
         yield Socket(communicator)
     finally:
-        await communicator.disconnect()
+        await communicator.disconnect(timeout=60)
 
 
 @pytest.fixture

@@ -86,7 +86,7 @@ async def test_rest_begins_a_session_and_drives_its_provisioning() -> None:
     body = response.json()
     assert slugs.verify(body["slug"])
     headers = {"Authorization": f"Bearer {body['key']}"}
-    for _ in range(50):
+    for _ in range(1200):
         state = (await client.get(f"/api/sessions/{body['slug']}", headers=headers)).json()
         if all(each["state"] == "ready" for each in state["resources"]):
             break

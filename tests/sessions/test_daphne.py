@@ -65,11 +65,11 @@ def web(cloud: Any, django_db_setup: None, tmp_path_factory: pytest.TempPathFact
         time.sleep(0.1)
     yield address
     process.send_signal(signal.SIGTERM)
-    process.wait(30)
+    process.wait(60)
 
 
 async def _until(socket: Any, kind: str, **wanted: Any) -> dict[str, Any]:
-    async with asyncio.timeout(40):
+    async with asyncio.timeout(90):
         while True:
             frame: dict[str, Any] = json.loads(await socket.recv())
             if frame["type"] == kind and wanted.items() <= frame.get("data", frame).items():
@@ -77,7 +77,7 @@ async def _until(socket: Any, kind: str, **wanted: Any) -> dict[str, Any]:
 
 
 async def test_a_session_begins_over_a_real_socket_resumes_and_ends_with_a_receipt(web: str) -> None:
-    async with httpx.AsyncClient(base_url=f"http://{web}", timeout=20) as client:
+    async with httpx.AsyncClient(base_url=f"http://{web}", timeout=60) as client:
         made = (await client.post("/api/sessions", headers={"Idempotency-Key": "one"})).json()
         again = (await client.post("/api/sessions", headers={"Idempotency-Key": "one"})).json()
         assert made["key"] == again["key"]

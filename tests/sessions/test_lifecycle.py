@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -91,11 +92,17 @@ def test_a_session_that_cannot_be_ended_keeps_no_other_from_it(ada: Any, monkeyp
     assert sweeps.close_due() == [other.slug]
 
 
+async def _until(seen: Callable[[], bool]) -> None:
+    async with asyncio.timeout(60):
+        while not seen():
+            await asyncio.sleep(0.02)
+
+
 async def test_two_callers_join_one_task_and_a_request_meanwhile_runs_once_more(session: Session, backend: Any) -> None:
     owner = SessionTasks()
     backend.gate = asyncio.Event()
     waits = [asyncio.create_task(owner.converge(session.pk))]
-    await asyncio.sleep(0.05)
+    await _until(lambda: backend.converged == 1)
     waits += [asyncio.create_task(owner.converge(session.pk)) for _ in range(2)]
     await asyncio.sleep(0.05)
     assert backend.converged == 1
@@ -120,10 +127,12 @@ async def test_a_visitor_who_comes_back_wakes_the_sandbox_once(
     for _ in range(2):
         async with ada.socket() as socket:
             await socket.until("sandbox.changed")
+            await _until(lambda: bool(woken))
     assert woken == [session.pk]
     await database_sync_to_async(events.append)(session.pk, "sandbox.changed", {"state": "paused"})
     async with ada.socket() as socket:
         await socket.until("sandbox.changed", lambda frame: frame["data"]["state"] == "paused")
+        await _until(lambda: len(woken) > 1)
     assert woken == [session.pk] * 2
 
 
@@ -146,7 +155,7 @@ async def test_closing_waits_for_what_runs(session: Session, backend: Any) -> No
     owner = SessionTasks()
     backend.gate = asyncio.Event()
     owner.ensure(session.pk)
-    await asyncio.sleep(0.02)
+    await _until(lambda: backend.converged == 1)
     asyncio.get_running_loop().call_later(0.1, backend.gate.set)
     await owner.close()
     assert not await session.resources.exclude(state="ready").aexists()

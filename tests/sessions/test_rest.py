@@ -155,7 +155,7 @@ async def test_delete_ends_the_session_and_the_receipt_proves_it(ada: Any, sessi
     client, url = ada.client(), f"/api/sessions/{session.slug}"
     assert (await client.get(f"{url}/receipt")).status_code == 409
     assert (await client.delete(url)).status_code == 202
-    for _ in range(50):
+    for _ in range(1200):
         receipt = (await client.get(f"{url}/receipt")).json()
         if receipt["state"] == "closed":
             break

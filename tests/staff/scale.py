@@ -319,11 +319,11 @@ def _events(month: _Month) -> Iterator[str]:
 
 def queries_of(ask: Callable[[], Any]) -> list[str]:
     """The SQL that answering takes."""
-    from django.test.utils import CaptureQueriesContext
+    from tests.staff.rows import counting
 
-    with CaptureQueriesContext(connection) as caught:
+    with counting() as asked:
         ask()
-    return [query["sql"] for query in caught.captured_queries]
+    return asked
 
 
 def read_whole(sql: str) -> set[str]:

@@ -8,9 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.db import connection
 from django.test import Client
-from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from provisioning.models import Resource
@@ -19,6 +17,7 @@ from sessions_app.slugs import slug_for
 from staff.models import Errand, Undertaking
 from staff.powers import Effect
 from staff.undertakings import MOST
+from tests.staff.rows import counting
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -64,7 +63,7 @@ def test_the_page_that_asks_costs_the_same_for_many_and_takes_as_many_as_may_be_
     operator, address = signed_in("operator"), reverse("admin:order", args=["teardown"])
     costs = []
     for chosen in (sessions(2), sessions(300)):
-        with CaptureQueriesContext(connection) as queries:
+        with counting() as queries:
             asked = operator.post(address, keys(chosen))
         costs.append(len(queries))
         assert asked.context["count"] == len(chosen)

@@ -8,9 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import connection
 from django.test import Client
-from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
@@ -19,6 +17,7 @@ from provisioning.sweep_report import Report
 from sessions_app.models import Session
 from sessions_app.slugs import slug_for
 from staff.models import Undertaking
+from tests.staff.rows import counting
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -127,7 +126,7 @@ def test_the_pages_cost_the_same_however_much_there_is(
     viewer, costs = signed_in("viewer"), []
     for _ in range(2):
         for name in ("orphans", "vendors"):
-            with CaptureQueriesContext(connection) as queries:
+            with counting() as queries:
                 assert viewer.get(reverse(f"admin:{name}")).status_code == 200
             costs.append(len(queries))
         for _ in range(30):

@@ -10,9 +10,7 @@ from typing import Any
 import httpx
 import pytest
 from channels.db import database_sync_to_async
-from django.db import connection
 from django.test import AsyncClient, Client
-from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
@@ -34,6 +32,7 @@ from staff.powers import POWERS, Order
 from staff.refusals import NotAllowed, Refused
 from tests.fixtures.cloud import CloudUnderTest
 from tests.staff.conftest import begun, errands
+from tests.staff.rows import counting
 
 pytestmark = pytest.mark.django_db(transaction=True)
 db = database_sync_to_async
@@ -143,7 +142,7 @@ def test_the_list_costs_the_same_however_many_there_are(
             external_id=f"mk0r-local/mk0r-{made.slug}",
         )  # fmt: skip
         if number in {2, 60}:
-            with CaptureQueriesContext(connection) as queries:
+            with counting() as queries:
                 page = browser.get(reverse("admin:repositories")).text
             counts.append(len(queries))
     assert counts[0] == counts[1]

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import Group
+from django.db import transaction
 from django.urls import reverse
 from django.utils import timezone
 from playwright.sync_api import Browser, Page, expect
@@ -242,13 +243,14 @@ def forget(page: Page, console: Working) -> None:
 
 
 def _ended(session: Session) -> None:
-    """End it, with its repository stuck as after six tries."""
-    services.session_end(session)
+    """End it, with its repository stuck as after six tries: at once, or the worker has deleted it by then."""
     told = {"reason": "vendor_error", "message": "GitHub did not delete it (500). It is tried again."}
     later = timezone.now() + timedelta(hours=1)
-    Resource.objects.filter(session=session, provider="github").update(
-        state="stuck", error=told, delete_attempts=6, next_at=later
-    )
+    with transaction.atomic():
+        services.session_end(session)
+        Resource.objects.filter(session=session, provider="github").update(
+            state="stuck", error=told, delete_attempts=6, next_at=later
+        )
 
 
 def rotate(page: Page, console: Working) -> None:

@@ -8,7 +8,6 @@ import pytest
 from django.contrib.auth.models import Group, User
 from django.test import Client
 
-from provisioning import clock
 from staff import groups
 from tests.conftest import _empty
 from tests.staff import scale
@@ -48,7 +47,6 @@ def _queries(address: str) -> list[str]:
     def ask() -> None:
         assert client.get(address).status_code == 200
 
-    clock.now()  # asks the database now and then, whoever wants to know
     return scale.queries_of(ask)
 
 

@@ -16,7 +16,7 @@ const mark = { app: 'conformance 1', 'odd key&=': '100% ü' };
 
 /** Wait until `look` gives something true. */
 async function eventually(look, what) {
-  for (const end = Date.now() + 10_000; Date.now() < end; await new Promise((go) => setTimeout(go, 50))) {
+  for (const end = Date.now() + 60_000; Date.now() < end; await new Promise((go) => setTimeout(go, 50))) {
     const seen = await look();
     if (seen) return seen;
   }
@@ -59,8 +59,8 @@ await step('Sandbox.getInfo', async () => {
   assert.ok(info.endAt.getTime() - Date.now() > 100_000);
 });
 await step('Sandbox.setTimeout', async () => {
-  await sandbox.setTimeout(60_000);
-  assert.ok((await sandbox.getInfo()).endAt.getTime() - Date.now() < 61_000);
+  await sandbox.setTimeout(600_000);
+  assert.ok((await sandbox.getInfo()).endAt.getTime() - Date.now() < 601_000);
 });
 await step('Sandbox.connect', async () => {
   const again = await Sandbox.connect(sandbox.sandboxId, options);
@@ -79,9 +79,10 @@ await step('commands.run until its deadline', async () => {
   await eventually(async () => !(await left()), 'the command is killed');
 });
 await step('commands.run in the background, list, connect', async () => {
-  const handle = await sandbox.commands.run('sleep 0.5; echo late', { background: true, timeoutMs: 0 });
+  const handle = await sandbox.commands.run('read go; echo late', { background: true, stdin: true, timeoutMs: 0 });
   assert.ok((await sandbox.commands.list()).some((one) => one.pid === handle.pid));
   const heard = await sandbox.commands.connect(handle.pid, { timeoutMs: 0 });
+  await sandbox.commands.sendStdin(handle.pid, 'go\n');
   assert.deepEqual([(await handle.wait()).stdout, (await heard.wait()).stdout], ['late\n', 'late\n']);
 });
 await step('commands.sendStdin, closeStdin', async () => {
