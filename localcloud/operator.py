@@ -114,8 +114,8 @@ def cookie_value(cloud: Cloud) -> str:
 
 
 def same(left: str, right: str) -> bool:
-    """Equality in constant time, for text of any kind."""
-    return hmac.compare_digest(left.encode(), right.encode())
+    """Equality in constant time, for text of any kind, also for what a header holds that is none."""
+    return hmac.compare_digest(left.encode(errors="surrogatepass"), right.encode(errors="surrogatepass"))
 
 
 def renew_login(cloud: Cloud) -> None:
