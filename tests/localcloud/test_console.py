@@ -154,6 +154,19 @@ def test_a_database_is_read_with_its_own_role_and_not_changed(well: CloudUnderTe
     assert found == (1,)
 
 
+def test_a_database_is_shown_whatever_its_columns_hold(well: CloudUnderTest, sam: httpx.Client) -> None:
+    made = project(well, f"mk0r-{uuid.uuid4().hex[:12]}")
+    with psycopg.connect(made["connection_uris"][0]["connection_uri"]) as connection:
+        connection.execute('CREATE TABLE leases (ends timestamptz, since date, "50 % off" boolean, scan bytea)')
+        connection.execute("INSERT INTO leases VALUES ('infinity', '4713-01-01 BC', true, repeat('x', 10000)::bytea)")
+        connection.execute("CREATE TABLE nothing ()")
+    page = sam.get(f"/databases/{made['project']['id']}").text
+    for shown in ("leases", "infinity", "4713-01-01 BC", "50 % off", "true", "nothing"):
+        assert shown in page, shown
+    assert "78" * 99 in page  # the beginning of the scan, and no more of it
+    assert "78" * 100 not in page
+
+
 def test_faults_are_ordered_and_cleared_by_form(well: CloudUnderTest, sam: httpx.Client) -> None:
     own = {"Origin": f"http://localhost:{well.port}"}
     wished = {"add": "1", "what": "neon *", "fault": "latency", "probability": "0.5", "seconds": "2"}
