@@ -31,7 +31,6 @@ def setup(app: web.Application, cloud: Cloud) -> None:
     app.router.add_get("/_cloud/health", health)
     app.router.add_put("/_cloud/faults", guarded(set_faults))
     app.router.add_delete("/_cloud/faults", guarded(clear_faults))
-    app.router.add_get("/_cloud/limits", guarded(limits))
     app.router.add_put("/_cloud/limits", guarded(set_limits))
     app.router.add_delete("/_cloud/limits", guarded(clear_limits))
 

@@ -100,6 +100,10 @@ class Deliveries:
             "SELECT * FROM resend_webhook_events WHERE webhook = ? ORDER BY number DESC", (webhook,)
         )
 
+    def recent(self, most: int) -> list[sqlite3.Row]:
+        """The newest events of all webhooks that are there."""
+        return self._store.query("SELECT * FROM resend_webhook_events ORDER BY number DESC LIMIT ?", (most,))
+
     def event(self, webhook: str, identity: str) -> sqlite3.Row | None:
         rows = self._store.query(
             "SELECT * FROM resend_webhook_events WHERE webhook = ? AND id = ?", (webhook, identity)
