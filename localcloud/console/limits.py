@@ -7,7 +7,7 @@ from aiohttp import web
 from localcloud import operator
 from localcloud.cloud import cloud_of
 from localcloud.console import chrome
-from localcloud.console.markup import Html
+from localcloud.console.markup import Html, h
 from localcloud.console.overview import VENDORS
 from localcloud.limits import COUNTED, Limits
 
@@ -25,7 +25,7 @@ async def page(request: web.Request) -> web.Response:
 
 
 def _row(limits: Limits, vendor: str) -> tuple[Html | str, ...]:
-    name, standing = VENDORS[vendor][0], limits.standing(vendor)
+    name, standing = h('<span class="st">{}</span>', VENDORS[vendor][0]), limits.standing(vendor)
     if standing is None:
         return name, chrome.state("gone", "no limit"), "", ""
     limit = standing.limit

@@ -48,7 +48,7 @@ def _registered(hooks: list[Object]) -> Html:
 
 
 def _event(row: sqlite3.Row, endpoint: str, deliveries: Deliveries) -> Html:
-    following = h('<p class="small">Tried again {}.</p>', when(row["next_at"])) if row["next_at"] else ""
+    following = h('<p class="small">Next try: {}.</p>', when(row["next_at"])) if row["next_at"] else ""
     return h(
         "<li><details><summary>{}<b>{}</b><span class='faint clip'>{}</span><span class='push small'>{}</span>"
         "</summary>{}{}<pre>{}</pre></details></li>",

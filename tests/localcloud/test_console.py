@@ -291,7 +291,7 @@ def test_webhooks_are_shown_with_their_attempts(well: CloudUnderTest, sam: httpx
         resend.post("/emails", json=mail)
         endpoint.wait(lambda _: "attempting" in sam.get("/webhooks").text)
         page = sam.get("/webhooks").text
-        for shown in (endpoint.url, "enabled", "email.suppressed", "418", "Tried again", "suppressed@resend.dev"):
+        for shown in (endpoint.url, "enabled", "email.suppressed", "418", "Next try", "suppressed@resend.dev"):
             assert shown in page, shown
         assert Acting(page).found == []
         resend.delete(f"/webhooks/{hook}")
