@@ -7,11 +7,13 @@ maps root to uid 1000, which needs no account and changes no owner on disk.
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
 import secrets
 import shutil
 import subprocess
+import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -75,6 +77,10 @@ class Cluster:
         return self.data_dir / "data"
 
     @property
+    def _pid_file(self) -> Path:
+        return self._data / "postmaster.pid"
+
+    @property
     def log(self) -> Path:
         """The server's own log file."""
         return self.data_dir / "log"
@@ -105,6 +111,7 @@ class Cluster:
         if running is not None:
             self.port = running
             return True
+        self._drop_foreign_pid()
         self.port = free_port(self.port)
         options = {"port": str(self.port), **self.settings}
         flags = " ".join(f"-c {name}={value}" for name, value in options.items())
@@ -126,23 +133,38 @@ class Cluster:
 
     def _running_port(self) -> int | None:
         """Port of the live server in this directory; a pid file left by a dead one counts as none."""
-        pid_file = self._data / "postmaster.pid"
         deadline = time.monotonic() + 5
-        while pid_file.exists():
-            lines = pid_file.read_text().splitlines()
+        while self._pid_file.exists():
+            lines = self._pid_file.read_text().splitlines()
             if len(lines) >= 4:
                 status = [*_as_postgres(), str(binaries() / "pg_ctl"), "-D", str(self._data), "status"]
                 alive = subprocess.run(status, capture_output=True, check=False, timeout=10).returncode == 0
-                return int(lines[3]) if alive else None
+                return int(lines[3]) if alive and not self._is_foreign(int(lines[0])) else None
             if time.monotonic() > deadline:
                 return None
             time.sleep(0.05)
         return None
 
+    def _is_foreign(self, pid: int) -> bool:
+        """Whether the system has given a dead server's number to another program: a server works in its directory."""
+        try:
+            return Path(f"/proc/{pid}/cwd").readlink() != self._data.resolve()
+        except OSError:  # it is dead, or there is no /proc: for `pg_ctl` and the server itself to judge
+            return False
+
+    def _drop_foreign_pid(self) -> None:
+        """Remove a pid file that would let the server take another program for one that runs here already."""
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            if self._is_foreign(int(self._pid_file.read_text().splitlines()[0])):
+                self._pid_file.unlink()
+
     def _create(self) -> None:
+        """Make the data aside, and put them in their place once they are whole: an `initdb` may be killed."""
         try:
             self.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-            shutil.rmtree(self._data, ignore_errors=True)  # an initdb that was killed half-way
+            for left in (self._data, *self.data_dir.glob("data.*")):
+                shutil.rmtree(left, ignore_errors=True)
+            fresh = Path(tempfile.mkdtemp(prefix="data.", dir=self.data_dir))  # an `initdb` of before may still run
             password = self.data_dir / "password"
             password.touch(mode=0o600)
             password.write_text(secrets.token_urlsafe(24))
@@ -153,11 +175,12 @@ class Cluster:
             ) from error
         self.__dict__.pop("password", None)
         self._run(
-            "initdb", "-D", self._data, "-U", USER, "--auth=scram-sha-256", f"--pwfile={password}",
+            "initdb", "-D", fresh, "-U", USER, "--auth=scram-sha-256", f"--pwfile={password}",
             "--encoding=UTF8", "--locale=C.UTF-8", "--no-instructions",
         )  # fmt: skip
-        with (self._data / "postgresql.conf").open("a") as conf:
+        with (fresh / "postgresql.conf").open("a") as conf:
             conf.write("listen_addresses = '127.0.0.1'\nunix_socket_directories = ''\nmax_connections = 200\n")
+        fresh.replace(self._data)
 
     def _run(self, program: str, *arguments: object) -> None:
         command = [*_as_postgres(), str(binaries() / program), *map(str, arguments)]

@@ -27,7 +27,7 @@ COUNTED = {
     "e2b": "/e2b/",
     "anthropic": "/anthropic/",
 }
-UNCOUNTED = ("/github/git/", "/github/rate_limit")
+UNCOUNTED = ("/github/git/", "/github/rate_limit", "/e2b/preview/", "/e2b/template-files/")
 ONE = re.compile(r"([a-z0-9]+)=(\d{1,7})/(\d{1,5}(?:\.\d{1,3})?)")
 MOST_REQUESTS = 1_000_000
 LONGEST_SECONDS = 86_400

@@ -31,7 +31,6 @@ def setup(app: web.Application, cloud: Cloud) -> None:
     app.router.add_get("/_cloud/health", health)
     app.router.add_put("/_cloud/faults", guarded(set_faults))
     app.router.add_delete("/_cloud/faults", guarded(clear_faults))
-    app.router.add_get("/_cloud/limits", guarded(limits))
     app.router.add_put("/_cloud/limits", guarded(set_limits))
     app.router.add_delete("/_cloud/limits", guarded(clear_limits))
 
@@ -114,8 +113,8 @@ def cookie_value(cloud: Cloud) -> str:
 
 
 def same(left: str, right: str) -> bool:
-    """Equality in constant time, for text of any kind."""
-    return hmac.compare_digest(left.encode(), right.encode())
+    """Equality in constant time, for text of any kind, also for what a header holds that is none."""
+    return hmac.compare_digest(left.encode(errors="surrogatepass"), right.encode(errors="surrogatepass"))
 
 
 def renew_login(cloud: Cloud) -> None:

@@ -113,6 +113,9 @@ async def _serve(cloud: Cloud, request: web.Request, handler: Handler, declared:
     except web.HTTPClientError as error:  # the framework's own refusals, such as a body over the cap
         answer = error_body(error.status, error.reason) if vendor else error
         return answer
+    except web.RequestPayloadError as error:  # a body that is not packed as its headers say
+        answer = error_body(400, str(error)) if vendor else web.HTTPBadRequest(text=str(error))
+        return answer
     except ConnectionError:  # the client is gone; there is nobody to answer
         raise
     except Exception:

@@ -7,7 +7,7 @@ from pathlib import Path
 from aiohttp import web
 
 from localcloud.cloud import Cloud
-from localcloud.console import databases, door, events, faults, mailbox, overview, repositories
+from localcloud.console import databases, door, events, faults, limits, mailbox, overview, repositories, webhooks
 from localcloud.console.door import private
 
 STATIC = Path(__file__).parent / "static"
@@ -29,12 +29,14 @@ def setup(app: web.Application, _cloud: Cloud) -> None:
         ("mailbox/{id}", mailbox.one),
         ("mailbox/{id}/html", mailbox.html),
         ("mailbox/{id}/attachments/{number}", mailbox.attachment),
+        ("webhooks", webhooks.listing),
         ("repositories", repositories.listing),
         ("repositories/{owner}/{name}", repositories.one),
         ("repositories/{owner}/{name}/file", repositories.file),
         ("events", events.listing),
         ("sandboxes", overview.sandboxes),
         ("faults", faults.page),
+        ("limits", limits.page),
     ):
         router.add_get(f"/_cloud/{path}", private(handler))
     router.add_post("/_cloud/faults", private(faults.change))

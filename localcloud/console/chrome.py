@@ -24,10 +24,12 @@ SECTIONS = (
     ("", "Overview"),
     ("databases", "Databases"),
     ("mailbox", "Mailbox"),
+    ("webhooks", "Webhooks"),
     ("repositories", "Repositories"),
     ("events", "Events"),
     ("sandboxes", "Sandboxes"),
     ("faults", "Faults"),
+    ("limits", "Limits"),
     ("ledger", "Ledger"),
 )
 SPRITE = Html(

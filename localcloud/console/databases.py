@@ -7,7 +7,6 @@ function there runs with the rights of whoever looks.
 from __future__ import annotations
 
 import asyncio
-from typing import Any
 
 import psycopg
 from aiohttp import web
@@ -22,7 +21,9 @@ from localcloud.store import Object
 
 MOST_ROWS = 50
 MOST_TABLES = 30
+MOST_SHOWN = 200  # characters of a value
 READ_SECONDS = 5
+Row = tuple[str | None, ...]
 TABLES = """
 SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'p') AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname NOT LIKE 'pg\\_%%'
@@ -111,7 +112,7 @@ def _branches(project: Object, branches: list[Object]) -> Html:
     return chrome.table("Branches", ("Branch", "Database", "Made"), rows, empty="No branch has a database.")
 
 
-async def _read(uri: str) -> tuple[list[tuple[str, int, list[str], list[tuple[Any, ...]]]], int]:
+async def _read(uri: str) -> tuple[list[tuple[str, int, list[str], list[Row]]], int]:
     """Tables with their number of rows, columns and newest rows, and the size of it all."""
     options = "-c default_transaction_read_only=on -c statement_timeout=2000"
     connection = await psycopg.AsyncConnection.connect(uri, connect_timeout=3, options=options)
@@ -121,19 +122,26 @@ async def _read(uri: str) -> tuple[list[tuple[str, int, list[str], list[tuple[An
             label = sql.Identifier(schema, name)
             counted = await connection.execute(sql.SQL("SELECT count(*) FROM {}").format(label))
             number = await counted.fetchone()
-            cursor = await connection.execute(
-                sql.SQL("SELECT * FROM {} LIMIT {}").format(label, sql.Literal(MOST_ROWS))
-            )
-            columns = [column.name for column in cursor.description or ()]
-            rows = await cursor.fetchall()
+            described = await connection.execute(sql.SQL("SELECT * FROM {} LIMIT 0").format(label))
+            columns = [column.name for column in described.description or ()]
+            rows = await (await connection.execute(_rows(label, columns))).fetchall()
             title = name if schema == "public" else f"{schema}.{name}"
             found.append((title, int(number[0]) if number else 0, columns, rows))
         measured = await (await connection.execute("SELECT pg_database_size(current_database())")).fetchone()
     return found, int(measured[0]) if measured else 0
 
 
-def _table(name: str, number: int, columns: list[str], rows: list[tuple[Any, ...]]) -> Html:
-    cells = [[Html('<span class="faint">null</span>') if v is None else str(v)[:200] for v in row] for row in rows]
+def _rows(table: sql.Identifier, columns: list[str]) -> sql.Composed:
+    """The first rows, each value as Postgres writes it, since Python has no year 10,000, and no more than is shown."""
+    values = [
+        sql.SQL("pg_catalog.left({}::pg_catalog.text, {})").format(sql.Identifier(column), sql.Literal(MOST_SHOWN))
+        for column in columns
+    ]
+    return sql.SQL("SELECT {} FROM {} LIMIT {}").format(sql.SQL(", ").join(values), table, sql.Literal(MOST_ROWS))
+
+
+def _table(name: str, number: int, columns: list[str], rows: list[Row]) -> Html:
+    cells = [[Html('<span class="faint">null</span>') if v is None else v for v in row] for row in rows]
     return h(
         '<div class="part"><h3>{} <span class="faint">{}</span></h3>{}</div>',
         name,

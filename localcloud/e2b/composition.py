@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator
+from dataclasses import replace
+from functools import partial
 from urllib.parse import urlsplit
 
 from aiohttp import web
@@ -34,7 +36,7 @@ def compose(app: web.Application, cloud: Cloud) -> None:
     supplies = Supplies(cloud, catalogue)
     ground = Ground(
         directory=cloud.directory / "sandboxes",
-        egress=egress(cloud),
+        egress=partial(egress, cloud, reachable(cloud)),
         mode=supplies.mode,
         image=supplies.image,
         agent=supplies.agent,
@@ -68,8 +70,13 @@ def compose(app: web.Application, cloud: Cloud) -> None:
     app.on_shutdown.append(hang_up)
 
 
-def egress(cloud: Cloud) -> runtime.Egress:
-    """What every sandbox may reach: databases, the product's gateway, event capture, and the npm registry."""
+def egress(cloud: Cloud, always: runtime.Egress) -> runtime.Egress:
+    """What every sandbox may reach: what it *always* may, and the databases where they are now."""
+    return replace(always, tcp={cloud.postgres_port: cloud.postgres_port})
+
+
+def reachable(cloud: Cloud) -> runtime.Egress:
+    """The product's gateway, event capture, and the npm registry."""
     gateway = urlsplit(cloud.config.gateway_url)
     http = {cloud.config.port: (cloud.base_url, ("/posthog/",))}
     hosts = {npm.registry_host()}
@@ -80,7 +87,7 @@ def egress(cloud: Cloud) -> runtime.Egress:
             log.warning("sandboxes cannot reach the gateway at %s: its port is privileged", cloud.config.gateway_url)
     else:
         hosts.add(f"{gateway.hostname}:{gateway.port or (443 if gateway.scheme == 'https' else 80)}")
-    return runtime.Egress(tcp={cloud.postgres_port: cloud.postgres_port}, http=http, hosts=frozenset(hosts))
+    return runtime.Egress(http=http, hosts=frozenset(hosts))
 
 
 async def by_header(request: web.Request) -> web.StreamResponse:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
-import hmac
 import time
 from collections.abc import Mapping
 
@@ -23,6 +22,7 @@ from localcloud.e2b.keys import SANDBOXES
 from localcloud.e2b.runtime import LaunchError
 from localcloud.e2b.sandbox import GoneError, Sandbox
 from localcloud.faults import DETACHED
+from localcloud.operator import same
 
 ENVD_PORT = 49983
 INTERNAL = frozenset({"/init", "/freeze", "/unfreeze", "/collapse", "/fsfreeze", "/fsthaw"})
@@ -73,7 +73,7 @@ async def serve(request: web.Request, sandbox_id: str) -> web.StreamResponse:
 def _authorized(request: web.Request, sandbox: Sandbox) -> bool:
     given = request.headers.get("X-Access-Token")
     if given is not None:
-        return hmac.compare_digest(given.encode(), sandbox.access_token.encode())
+        return same(given, sandbox.access_token)
     if request.path != "/files" or "signature" not in request.query:
         return False
     return _signed(request, sandbox.access_token)
@@ -91,7 +91,7 @@ def _signed(request: web.Request, token: str) -> bool:
         parts.append(expiration)
     digest = hashlib.sha256(":".join(parts).encode()).digest()
     expected = "v1_" + base64.b64encode(digest).decode().rstrip("=")
-    return hmac.compare_digest(query["signature"].encode(), expected.encode())
+    return same(query["signature"], expected)
 
 
 async def _relay(request: web.Request, sandbox: Sandbox) -> web.StreamResponse:

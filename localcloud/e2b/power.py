@@ -21,7 +21,7 @@ class Ground:
     """What sandboxes stand on: how they are isolated, what they may reach, and what they boot from by name."""
 
     directory: Path
-    egress: runtime.Egress
+    egress: Callable[[], runtime.Egress]  # asked at each boot: the databases may have moved to another port
     mode: Callable[[], Awaitable[str]]
     image: Callable[[str], Awaitable[Image]]
     agent: Path | None
@@ -29,7 +29,7 @@ class Ground:
 
 async def boot(sandbox: Sandbox, ground: Ground) -> None:
     """Start it over what it has written so far. Raises `runtime.LaunchError`; nothing runs then."""
-    image, wanted, egress = sandbox.image, sandbox.wanted, ground.egress
+    image, wanted, egress = sandbox.image, sandbox.wanted, ground.egress()
     sandbox.machine = await runtime.launch(
         sandbox_id=sandbox.id,
         directory=sandbox.directory,

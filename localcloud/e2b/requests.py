@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 from typing import Any
 
 from aiohttp import web
 
+from localcloud import json_text
 from localcloud.e2b.sandbox import Wanted
 
 LONGEST_SECONDS = 24 * 3600
@@ -33,7 +33,7 @@ async def body(request: web.Request) -> dict[str, Any]:
     """The JSON object of the request; an empty body is an empty object. Raises `BadRequestError`."""
     raw = await request.read()
     try:
-        found = json.loads(raw or b"{}")
+        found = json_text.read(raw or b"{}")
     except ValueError as error:
         raise BadRequestError(f"Error when parsing body: {error}") from None
     if not isinstance(found, dict):

@@ -15,7 +15,7 @@ from localcloud.github.bodies import RefusedError
 from localcloud.github.git import GitError
 from localcloud.github.history import History
 from localcloud.github.installations import Installations
-from localcloud.github.lists import in_order, paged
+from localcloud.github.lists import in_order, of_kind, paged
 from localcloud.github.rates import LIMIT_FORM, Rates
 from localcloud.github.repositories import ORGANIZATION, USER, Repositories
 from localcloud.github.smart_http import SmartHttp
@@ -89,6 +89,7 @@ class GitHub:
             ("GET", "/branches/{branch:.+}", history.get_branch),
             ("GET", "/commits", history.list_commits),
             ("GET", "/commits/{ref:.+}", history.get_commit),
+            ("GET", "/contents", history.get_contents),
             ("GET", "/contents/{path:.*}", history.get_contents),
         ):
             # By number as well: that is where a repository's old address leads.
@@ -249,7 +250,8 @@ class GitHub:
             and (not item.data["private"] or (caller is not None and caller.reaches(item)))
         ]
         shown = bodies.listed if login is None else bodies.minimal
-        return paged(request, self._cloud.base_url, [shown(self._body(item)) for item in in_order(request, found)])
+        chosen = in_order(request, of_kind(request, found))
+        return paged(request, self._cloud.base_url, [shown(self._body(item)) for item in chosen])
 
     @operation("github", "get_repository")
     async def get_repository(self, request: web.Request) -> web.Response:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from aiohttp import web
 
+from localcloud import json_text
 from localcloud.store import Object
 
 DOCS = "https://docs.github.com/rest"
@@ -97,7 +97,7 @@ def not_for_apps() -> RefusedError:
 async def read_object(request: web.Request) -> dict[str, Any]:
     """The JSON body, which must be an object. Raises `RefusedError`."""
     try:
-        body = json.loads(await request.read() or b"{}")
+        body = json_text.read(await request.read() or b"{}")
     except ValueError as problem:
         raise RefusedError(400, "Problems parsing JSON") from problem
     if not isinstance(body, dict):

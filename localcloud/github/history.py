@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
+from urllib.parse import quote
 
 from aiohttp import web
 
@@ -18,9 +21,21 @@ from localcloud.github.repositories import Repositories
 from localcloud.store import Object
 
 # Fields are parted by a byte that no commit can hold.
-FORMAT = "%H%x00%T%x00%P%x00%an%x00%ae%x00%aI%x00%cn%x00%ce%x00%cI%x00%B%x00"
+FORMAT = "%H%x00%T%x00%P%x00%an%x00%ae%x00%ad%x00%cn%x00%ce%x00%cd%x00%B%x00"
+DATE = "format-local:%Y-%m-%dT%H:%M:%SZ"  # local to git, which runs in UTC
 FIELDS = 10
 LARGEST_FILE = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which commits are asked for: options of git, and the paths that they changed."""
+
+    options: tuple[str, ...] = ()
+    paths: tuple[str, ...] = ()
+
+
+EVERY = Wanted()
 
 
 class History:
@@ -51,9 +66,10 @@ class History:
             raise RefusedError(409, "Git Repository is empty.")
         start = request.query.get("sha") or found.data["default_branch"]
         size, page = sized(request)
+        wanted = _wanted(request)
         try:
-            found_commits = await log_of(directory, start, most=size, skip=(page - 1) * size)
-            total = await count_of(directory, start)
+            found_commits = await log_of(directory, start, most=size, skip=(page - 1) * size, wanted=wanted)
+            total = await count_of(directory, start, wanted)
         except GitError as error:
             raise bodies.not_found() from error
         headers = links(request, cloud_of(request).base_url, total)
@@ -70,7 +86,7 @@ class History:
 
     @operation("github", "get_contents")
     async def get_contents(self, request: web.Request) -> web.Response:
-        found, path = self._repository(request), request.match_info["path"].strip("/")
+        found, path = self._repository(request), request.match_info.get("path", "").strip("/")
         directory = await self._repositories.directory(found)
         ref = request.query.get("ref") or found.data["default_branch"]
         try:
@@ -80,20 +96,33 @@ class History:
         base = f"{_base(request, found)}/contents"
         if len(entries) == 1 and entries[0]["path"] == path and entries[0]["type"] == "blob":
             content = await git.git(directory, "cat-file", "blob", entries[0]["sha"])
-            encoded = base64.encodebytes(content).decode() if len(content) <= LARGEST_FILE else ""
-            return web.json_response(_entry(base, entries[0]) | {"content": encoded, "encoding": "base64"})
+            told = {"content": "", "encoding": "none"}  # of a large file; empty base64 would say that it is empty
+            if len(content) <= LARGEST_FILE:
+                told = {"content": base64.encodebytes(content).decode(), "encoding": "base64"}
+            return web.json_response(_entry(base, entries[0], ref) | told)
         if path:
             entries = await tree_of(directory, ref, f"{path}/")
         if not entries:
             raise bodies.not_found()
-        return web.json_response([_entry(base, entry) for entry in entries])
+        return web.json_response([_entry(base, entry, ref) for entry in entries])
 
 
-async def log_of(directory: Any, start: str, *, most: int, skip: int = 0) -> list[dict[str, str]]:
+async def log_of(
+    directory: Any, start: str, *, most: int, skip: int = 0, wanted: Wanted = EVERY
+) -> list[dict[str, str]]:
     """Commits from *start* back in time. Raises `GitError` when there is no such start."""
     named = await git.git(directory, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{start}^{{commit}}")
     output = await git.git(
-        directory, "log", f"--format={FORMAT}", f"--max-count={most}", f"--skip={skip}", named.decode().strip(), "--"
+        directory,
+        "log",
+        f"--format={FORMAT}",
+        f"--date={DATE}",
+        f"--max-count={most}",
+        f"--skip={skip}",
+        *wanted.options,
+        named.decode().strip(),
+        "--",
+        *wanted.paths,
     )
     parts = output.decode(errors="replace").split("\0")
     names = ("sha", "tree", "parents", "an", "ae", "ad", "cn", "ce", "cd", "message")
@@ -104,9 +133,18 @@ async def log_of(directory: Any, start: str, *, most: int, skip: int = 0) -> lis
     ]
 
 
-async def count_of(directory: Any, start: str) -> int:
+async def count_of(directory: Any, start: str, wanted: Wanted = EVERY) -> int:
     """How many commits lead to *start*, itself included. Raises `GitError` when there is no such start."""
-    counted = await git.git(directory, "rev-list", "--count", "--end-of-options", f"{start}^{{commit}}")
+    counted = await git.git(
+        directory,
+        "rev-list",
+        "--count",
+        *wanted.options,
+        "--end-of-options",
+        f"{start}^{{commit}}",
+        "--",
+        *wanted.paths,
+    )
     return int(counted)
 
 
@@ -125,9 +163,9 @@ async def tree_of(directory: Any, ref: str, path: str) -> list[dict[str, str]]:
     return entries
 
 
-def _entry(base: str, entry: dict[str, str]) -> dict[str, Any]:
+def _entry(base: str, entry: dict[str, str], ref: str) -> dict[str, Any]:
     kind = {"blob": "file", "tree": "dir"}.get(entry["type"], "submodule")
-    url = f"{base}/{entry['path']}"
+    url = f"{base}/{quote(entry['path'])}?ref={quote(ref, safe='')}"
     return {
         "type": kind,
         "name": entry["path"].rsplit("/", 1)[-1],
@@ -140,6 +178,20 @@ def _entry(base: str, entry: dict[str, str]) -> dict[str, Any]:
         "download_url": None,
         "_links": {"self": url, "git": None, "html": None},
     }
+
+
+def _wanted(request: web.Request) -> Wanted:
+    """What a list of commits is narrowed to. Raises `RefusedError`."""
+    query, options = request.query, []
+    for name in ("since", "until"):
+        if name in query:
+            try:
+                moment = datetime.fromisoformat(query[name].replace(" ", "+"))  # a plus that was not escaped
+            except ValueError as error:
+                raise RefusedError(422, f"Invalid request.\n\nFor '{name}', the value is not a date-time.") from error
+            options.append(f"--{name}={moment.isoformat()}")
+    path = query.get("path", "").strip("/")
+    return Wanted(tuple(options), (f":(literal){path}",) if path else ())
 
 
 def _base(request: web.Request, found: Object) -> str:

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 from aiohttp import web
 
+from localcloud.github.bodies import RefusedError
 from localcloud.store import Object
 
 Item = TypeVar("Item")
@@ -23,6 +24,17 @@ def in_order(request: web.Request, found: list[Object]) -> list[Object]:
         found.sort(key=lambda item: item.created_at if name is None else item.data[name])
         default = "desc"
     return found[::-1] if request.query.get("direction", default) == "desc" else found
+
+
+def of_kind(request: web.Request, found: list[Object]) -> list[Object]:
+    """The public or the private ones where the query asks for those alone. Raises `RefusedError`."""
+    query = request.query
+    if "type" in query and ("visibility" in query or "affiliation" in query):
+        raise RefusedError(422, "If you specify visibility or affiliation, you cannot specify type.")
+    wanted = query.get("visibility") or query.get("type")
+    if wanted not in ("public", "private"):
+        return found
+    return [item for item in found if bool(item.data["private"]) == (wanted == "private")]
 
 
 def paged(request: web.Request, base: str, items: list[dict[str, Any]]) -> web.Response:

@@ -21,7 +21,7 @@ from localcloud.neon.snapshot_calls import SnapshotCalls
 
 def setup(app: web.Application, cloud: Cloud) -> None:
     """Add the routes; the cluster starts with the application and stops with it."""
-    databases = Databases(cloud.directory / "postgres", cloud.postgres_port)
+    databases = Databases(cloud.directory / "postgres", cloud.postgres_port, cloud.move_postgres)
     records = Records(cloud.store)
     projects = Projects(records, databases, limit=cloud.config.neon_projects)
     access = Access(cloud, records)
@@ -31,8 +31,6 @@ def setup(app: web.Application, cloud: Cloud) -> None:
 
     async def cluster(_app: web.Application) -> AsyncIterator[None]:
         await databases.start()
-        if databases.port != cloud.postgres_port:
-            cloud.move_postgres(databases.port)
         cloud.notes["neon"] = databases.trouble or f"PostgreSQL {databases.version} on 127.0.0.1:{databases.port}"
         projects.resume()
         yield

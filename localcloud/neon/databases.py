@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -37,10 +37,11 @@ class DatabaseDown(Exception):
 
 
 class Databases:
-    """The cluster under one directory. `start` before use, `stop` at the end."""
+    """The cluster under one directory. `start` before use, `stop` at the end. *moved* is told of another port."""
 
-    def __init__(self, directory: Path, port: int) -> None:
+    def __init__(self, directory: Path, port: int, moved: Callable[[int], None]) -> None:
         self._cluster = Cluster(directory, port, SETTINGS)
+        self._moved = moved
         self._starting = asyncio.Lock()
         self._ours = asyncio.Semaphore(OUR_CONNECTIONS)
         self.version = 0
@@ -55,7 +56,10 @@ class Databases:
         """Start or adopt the cluster. Sets `trouble` instead of raising, so the other stand-ins run without it."""
         async with self._starting:
             try:
+                before = self.port
                 await asyncio.to_thread(self._cluster.start)
+                if self.port != before:
+                    self._moved(self.port)
                 async with self._connection() as connection:
                     self.version = connection.info.server_version // 10000
                     for database in ("postgres", "template1"):

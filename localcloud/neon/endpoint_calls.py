@@ -47,6 +47,13 @@ class EndpointCalls:
         project = self._access.project(request)
         return project, self._access.endpoint_of(project, request.match_info["endpoint"])
 
+    def _enabled(self, request: web.Request) -> tuple[Object, Object]:
+        """As `_find`, for what would let somebody in. Raises `RefusedError` also when the endpoint is disabled."""
+        project, branch = self._find(request)
+        if branch.data["endpoint"]["wishes"].get("disabled"):
+            raise RefusedError(422, "endpoint is disabled")
+        return project, branch
+
     async def _seen(self, branch: Object) -> Object:
         """The branch's row, its compute awake when a connection has woken it."""
         endpoint = branch.data["endpoint"]
@@ -121,9 +128,7 @@ class EndpointCalls:
 
     @operation("neon", "start_endpoint")
     async def start(self, request: web.Request) -> web.Response:
-        project, branch = self._find(request)
-        if branch.data["endpoint"]["wishes"].get("disabled"):
-            raise RefusedError(422, "endpoint is disabled")
+        project, branch = self._enabled(request)
         return self._answer(project, branch.id, self._begin(project, branch, [("start_compute", "start")]))
 
     @operation("neon", "suspend_endpoint")
@@ -133,7 +138,7 @@ class EndpointCalls:
 
     @operation("neon", "restart_endpoint")
     async def restart(self, request: web.Request) -> web.Response:
-        project, branch = self._find(request)
+        project, branch = self._enabled(request)
         steps = [("suspend_compute", "suspend"), ("start_compute", "start")]
         return self._answer(project, branch.id, self._begin(project, branch, steps))
 

@@ -121,9 +121,11 @@ class Projects:
         if any(branch.data["protected"] for branch in branches):
             raise RefusedError(422, "cannot delete a project with protected branches")
         with self.operations.hold(project):
+            self.records.change(project, closing=True)  # a process that is killed now opens it again at its next start
             # Gone for the world only once it is: a client that hears 404 afterwards may take it as proof.
             await self.databases.close([name for one in branches for name in names(one.data["databases"])])
             with self._store.transaction():
+                self.records.change(project, closing=False)
                 if not self._store.delete(VENDOR, PROJECT, project.id):
                     return
                 for one in (*branches, *snapshots):
@@ -149,11 +151,15 @@ class Projects:
                 self._store.revive(VENDOR, kind, holding_id)
             self._store.revive(VENDOR, PROJECT, project_id)
             self._store.execute("DELETE FROM neon_recoverable WHERE project = ?", (project_id,))
-            reached = [one for one in self.records.branches(project_id) if reachable(one)]
-            opening = [planned("start_compute", "start", one, endpoint=one.data["endpoint"]["id"]) for one in reached]
-            self.operations.schedule(project_id, *opening)
+            self._open(project_id)
         await self.operations.settled(project_id)  # its connection strings hold when the answer comes
         return self._living(project_id)
+
+    def _open(self, project_id: str) -> None:
+        """Let everybody in again wherever there is a compute that may run."""
+        reached = [one for one in self.records.branches(project_id) if reachable(one)]
+        opening = [planned("start_compute", "start", one, endpoint=one.data["endpoint"]["id"]) for one in reached]
+        self.operations.schedule(project_id, *opening)
 
     def _holdings(self, project_id: str) -> list[tuple[str, str]]:
         rows = self._store.query("SELECT holdings FROM neon_recoverable WHERE project = ?", (project_id,))
@@ -206,6 +212,11 @@ class Projects:
             if "default_branch" not in project.data:
                 self._adopt(project)
         self.operations.resume()
+        for project in self.records.projects():
+            if project.data.get("closing"):
+                with self._store.transaction():
+                    self.records.change(project, closing=False)
+                    self._open(project.id)
         self._clean()
 
     async def close(self) -> None:

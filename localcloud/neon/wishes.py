@@ -11,6 +11,7 @@ from typing import Any
 
 from aiohttp import web
 
+from localcloud import json_text
 from localcloud.store import Object
 
 IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
@@ -63,7 +64,7 @@ async def read_body(request: web.Request, *, optional: bool = False) -> dict[str
     if optional and not text.strip():
         return {}
     try:
-        body = json.loads(text)
+        body = json_text.read(text)
     except ValueError as error:
         raise RefusedError(400, "request body has an error: failed to decode request body") from error
     if not isinstance(body, dict):

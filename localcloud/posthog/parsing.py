@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import json
 import re
 import uuid
@@ -17,6 +18,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs
+
+from localcloud import json_text
 
 KEY = re.compile(r"[A-Za-z0-9_-]{4,200}")
 MOST_BYTES = 20 * 1024 * 1024
@@ -72,7 +75,7 @@ def _unpack(body: bytes) -> bytes:
     for _ in range(3):
         if body.startswith(b"\x1f\x8b"):
             body = _gunzip(body)
-        elif body[:1] in (b"{", b"["):
+        elif body.lstrip()[:1] in (b"{", b"["):
             break
         else:
             try:
@@ -97,8 +100,8 @@ def _json(body: bytes) -> Any:
     if not body:
         raise BadPayloadError("failed to decode request: request has an empty payload")
     try:
-        return json.loads(body)
-    except (ValueError, RecursionError) as error:
+        return json_text.read(body)
+    except ValueError as error:
         raise BadPayloadError("failed to parse request: invalid JSON") from error
 
 
@@ -113,14 +116,14 @@ def read(payload: Any) -> tuple[str, list[Event]]:
         raise BadPayloadError("empty batch of events")
     if len(found) > MOST_EVENTS or not all(isinstance(item, dict) for item in found):
         raise BadPayloadError("failed to parse request: events must be objects")
-    keys = {key for item in found if (key := _key(item) or _key(envelope))}
-    keys |= {key} if (key := _key(envelope)) else set()
-    if not keys:
+    given = [key for item in [*found, envelope] if (key := _key(item))]
+    if not given:
         raise BadPayloadError("event submitted without an api_key", 401)
-    if len(keys) > 1:
+    for key in given:
+        check_key(key)
+    if len(set(given)) > 1:
         raise BadPayloadError("all events in a batch must have the same api_key", 401)
-    key = keys.pop()
-    check_key(key)
+    key = given[0]
     sent_at = _moment(envelope.get("sent_at"))
     return key, [_event(item, sent_at) for item in found]
 
@@ -174,7 +177,8 @@ def _when(item: dict[str, Any], sent_at: datetime | None) -> str:
     """When the event happened by our clock: a client's clock is corrected by when it says it sent the event."""
     moment, happened = datetime.now(UTC), _moment(item.get("timestamp"))
     if happened is not None and sent_at is not None:
-        happened = moment - (sent_at - happened)
+        with contextlib.suppress(OverflowError):  # clocks that are whole ages apart are not worth correcting
+            happened = moment - (sent_at - happened)
     elif happened is None and isinstance(item.get("offset"), int | float):
         happened = moment - timedelta(milliseconds=min(max(item["offset"], 0), 86_400_000))
     found = happened or moment

@@ -82,7 +82,7 @@ class Persons:
         told = _object(properties, "$set_once") | kept | _object(properties, "$set")
         unset = properties.get("$unset")
         for name in unset if isinstance(unset, list) else ():
-            told.pop(name, None)
+            told.pop(str(name), None)
         self._store.execute(
             "UPDATE posthog_persons SET profile = 1, properties = ? WHERE id = ?", (json.dumps(told), person)
         )

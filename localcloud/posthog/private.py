@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 
 from aiohttp import web
 
+from localcloud import json_text
 from localcloud.cloud import Cloud, Handler
 from localcloud.faults import operation
 from localcloud.limits import LimitForm, Standing
@@ -187,7 +188,7 @@ class Private:
     @operation("posthog", "delete_persons")
     async def delete_persons(self, request: web.Request) -> web.Response:
         try:
-            wished = json.loads(await request.read())
+            wished = json_text.read(await request.read())
             identities, distinct = list(wished.get("ids") or []), list(wished.get("distinct_ids") or [])
         except (ValueError, AttributeError, TypeError) as error:
             raise RefusedError(400, "invalid_input", "The body must hold ids or distinct_ids.") from error
@@ -256,7 +257,7 @@ class Private:
 def _asked(body: bytes) -> tuple[str, Mapping[str, Any]]:
     """The text and the values of a HogQLQuery. Raises `RefusedError`."""
     try:
-        asked = json.loads(body)["query"]
+        asked = json_text.read(body)["query"]
         kind, text, values = asked["kind"], asked.get("query"), asked.get("values") or {}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise RefusedError(400, "parse_error", "The body must hold {query: {kind, query}}.") from error

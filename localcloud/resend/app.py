@@ -22,13 +22,14 @@ from localcloud.resend.webhooks import Webhooks
 log = logging.getLogger("localcloud.resend")
 
 MAILBOX: web.AppKey[Mailbox] = web.AppKey("resend_mailbox", Mailbox)
+DELIVERIES: web.AppKey[Deliveries] = web.AppKey("resend_deliveries", Deliveries)
 
 
 def setup(app: web.Application, cloud: Cloud) -> None:
     """Add the routes, and the outbox that lives as long as the application."""
     cloud.error_bodies["resend"] = bodies.error
     cloud.limit_forms["resend"] = bodies.LIMIT_FORM
-    deliveries = Deliveries(cloud.store, cloud.config.webhook_hosts)
+    deliveries = app[DELIVERIES] = Deliveries(cloud.store, cloud.config.webhook_hosts)
     mailbox = app[MAILBOX] = Mailbox(cloud.store, deliveries.announce)
     outbox, keys, contacts = Outbox(mailbox, cloud.config.email_url), ApiKeys(cloud), Contacts(cloud, deliveries)
     audiences, emails = Audiences(cloud, contacts), Emails(cloud, keys, mailbox, outbox)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from aiohttp import web
 
+from localcloud import json_text
 from localcloud.limits import LimitForm, Standing
 
 Item = TypeVar("Item")
@@ -96,7 +96,7 @@ def moment(iso: str) -> str:
 async def read(request: web.Request) -> Any:
     """The JSON body. Raises `RefusedError`."""
     try:
-        return json.loads(await request.read())
+        return json_text.read(await request.read())
     except ValueError as problem:
         raise RefusedError(400, "validation_error", "The request body must be valid JSON.") from problem
 

@@ -100,6 +100,10 @@ class Deliveries:
             "SELECT * FROM resend_webhook_events WHERE webhook = ? ORDER BY number DESC", (webhook,)
         )
 
+    def recent(self, most: int) -> list[sqlite3.Row]:
+        """The newest events of all webhooks that are there."""
+        return self._store.query("SELECT * FROM resend_webhook_events ORDER BY number DESC LIMIT ?", (most,))
+
     def event(self, webhook: str, identity: str) -> sqlite3.Row | None:
         rows = self._store.query(
             "SELECT * FROM resend_webhook_events WHERE webhook = ? AND id = ?", (webhook, identity)
@@ -177,8 +181,8 @@ class Deliveries:
         with self._store.transaction():
             self._store.execute(
                 "INSERT INTO resend_webhook_attempts (id, event, http_status_code, response, sent_at)"
-                " VALUES (?, ?, ?, ?, ?)",
-                (f"atmpt_{token(27)}", row["number"], status, said, now()),
+                " SELECT ?, number, ?, ?, ? FROM resend_webhook_events WHERE number = ? AND id = ?",
+                (f"atmpt_{token(27)}", status, said, now(), row["number"], row["id"]),
             )
             if 200 <= status < 300:
                 self._settle(row, "success", None)
@@ -190,9 +194,9 @@ class Deliveries:
         log.info("webhook %s: %s answered %s", row["webhook"], row["type"], status or said)
 
     def _settle(self, row: sqlite3.Row, status: str, next_at: str | None) -> None:
-        """Note what came of a try, unless the event was replayed meanwhile."""
+        """Note what came of a try, unless the event was replayed meanwhile, or is gone and its number another's."""
         self._store.execute(
             "UPDATE resend_webhook_events SET status = ?, next_at = ?, tries = tries + 1"
-            " WHERE number = ? AND tries = ?",
-            (status, next_at, row["number"], row["tries"]),
+            " WHERE number = ? AND id = ? AND tries = ?",
+            (status, next_at, row["number"], row["id"], row["tries"]),
         )

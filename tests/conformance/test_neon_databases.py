@@ -211,7 +211,10 @@ def test_a_disabled_compute_lets_nobody_in(life: NeonLife) -> None:
     with pytest.raises(psycopg.OperationalError, match="not currently accepting connections"):
         psycopg.connect(life.uri)
     assert life.ask("GET", compute).json()["endpoint"]["current_state"] == "idle"
-    assert life.ask("POST", f"{compute}/start").status_code == 422
+    for call in ("start", "restart"):
+        assert life.ask("POST", f"{compute}/{call}").status_code == 422
+    with pytest.raises(psycopg.OperationalError, match="not currently accepting connections"):
+        psycopg.connect(life.uri)
     life.do("PATCH", compute, {"endpoint": {"disabled": False}})
     psycopg.connect(life.uri).close()
     assert life.ask("GET", compute).json()["endpoint"]["suspend_timeout_seconds"] == 60

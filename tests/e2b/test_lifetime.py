@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import socket
 import time
 from functools import partial
 from pathlib import Path
 
 import pytest
-from e2b import AsyncSandbox, AsyncTemplate, BuildException, Sandbox
+from e2b import AsyncSandbox, AsyncTemplate, BuildException, CommandExitException, Sandbox
 from e2b.exceptions import SandboxNotFoundException, SandboxNotRunningException
 
 from tests.fixtures.cloud import CloudUnderTest, run_cloud
@@ -138,3 +139,21 @@ def test_an_open_stream_does_not_hold_localcloud_up(tmp_path: Path) -> None:
         assert process is not None
         assert process.returncode == 0  # by itself: what holds it up is killed after a while
         wait_until_gone(sandbox.sandbox_id)
+
+
+# What a Postgres without TLS answers when it is asked for it.
+POSTGRES_SAYS_NO = r"exec 3<>/dev/tcp/127.0.0.1/{port} && printf '\0\0\0\x08\x04\xd2\x16\x2f' >&3 && head -c1 <&3"
+
+
+def test_a_sandbox_reaches_the_databases_where_they_are_and_not_who_took_their_port(tmp_path: Path) -> None:
+    with run_cloud(tmp_path) as cloud:
+        before = cloud.info["postgres_port"]
+        cloud.stop()
+        with socket.create_server(("127.0.0.1", before)):
+            cloud.start()
+            moved = cloud.info["postgres_port"]
+            assert moved != before
+            sandbox = Sandbox.create("base", timeout=300, **options_of(cloud))
+            assert sandbox.commands.run(POSTGRES_SAYS_NO.format(port=moved)).stdout == "N"
+            with pytest.raises(CommandExitException, match="refused"):
+                sandbox.commands.run(f"exec 3<>/dev/tcp/127.0.0.1/{before}")

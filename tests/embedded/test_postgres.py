@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -86,6 +89,53 @@ def test_an_interrupted_creation_starts_over(tmp_path: Path) -> None:
     cluster.start()
     cluster.stop()
     assert not (half / "leftover").exists()
+
+
+MAKE = (
+    "import sys; from pathlib import Path; from embedded.postgres import Cluster; Cluster(Path(sys.argv[1]), 0).start()"
+)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="finds the processes to kill in /proc")
+def test_a_creation_that_was_killed_once_it_looked_done_starts_over(tmp_path: Path) -> None:
+    making = subprocess.Popen([sys.executable, "-c", MAKE, str(tmp_path)], cwd=ROOT)
+    deadline = time.monotonic() + 60
+    while not list(tmp_path.glob("data*/PG_VERSION")):  # written first, long before there is a database
+        assert time.monotonic() < deadline
+        time.sleep(0.002)
+    for pid in _family(making.pid):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    making.wait(30)
+    cluster = Cluster(tmp_path, 0, {"fsync": "off"})
+    cluster.start()
+    try:
+        with psycopg.connect(cluster.admin_dsn) as connection:
+            assert connection.execute("SHOW listen_addresses").fetchone() == ("127.0.0.1",)
+    finally:
+        cluster.stop()
+    assert [path.name for path in tmp_path.iterdir() if path.is_dir()] == ["data"]
+
+
+def _family(pid: int) -> list[int]:
+    """A process and all that came of it, the oldest first."""
+    try:
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except OSError:
+        children = []
+    return [pid, *(one for child in children for one in _family(int(child)))]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="tells processes apart by /proc")
+def test_a_pid_file_whose_number_is_somebody_elses_by_now_is_a_dead_servers(cluster: Cluster) -> None:
+    cluster.stop()
+    left = cluster.data_dir / "data" / "postmaster.pid"
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as somebody:
+        left.write_text(f"{somebody.pid}\n{left.parent}\n1700000000\n{cluster.port}\n\n127.0.0.1\n")
+        assert cluster.is_running() is False
+        assert cluster.start() is False
+    with psycopg.connect(cluster.admin_dsn) as connection:
+        assert connection.execute("SELECT 1").fetchone() == (1,)
 
 
 def _as_nobody(*command: str, **options: Any) -> subprocess.CompletedProcess[str]:

@@ -15,10 +15,13 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, sync_playwright
 
 from tests.fixtures.cloud import CloudUnderTest
+from tests.fixtures.endpoint import listening
 from tests.localcloud.wire import finished, project
 
 EVIL = "<script>document.title='pwned'</script><img src=x onerror=\"document.title='pwned'\">"
-PAGES = ("", "databases", "mailbox", "repositories", "events", "sandboxes", "faults", "ledger")
+PAGES = (
+    "", "databases", "mailbox", "webhooks", "repositories", "events", "sandboxes", "faults", "limits", "ledger",
+)  # fmt: skip
 
 
 def login_url(cloud: CloudUnderTest) -> str:
@@ -54,6 +57,8 @@ def evil_things(cloud: CloudUnderTest) -> dict[str, str]:
     mail: dict[str, Any] = {"from": "Ada <a@b.co>", "to": "b@c.co", "subject": EVIL, "html": EVIL, "text": EVIL}
     mail["attachments"] = [{"filename": "<b>.html", "content": "PGI+"}]
     sent = send("/resend/emails", "resend", mail).json()["id"]
+    hook = {"endpoint": "http://127.0.0.1:9/<script>document.title='pwned'</script>", "events": ["contact.deleted"]}
+    send("/resend/webhooks", "resend", hook)
     send("/github/user/repos", "github", {"name": name, "description": EVIL, "auto_init": True})
     properties = {"$groups": {"app": f"{name}{EVIL}"}, "$current_url": EVIL}
     event = {"api_key": cloud.keys["posthog"], "event": EVIL, "distinct_id": EVIL, "properties": properties}
@@ -152,6 +157,19 @@ def test_a_database_is_read_with_its_own_role_and_not_changed(well: CloudUnderTe
     with psycopg.connect(uri) as connection:
         found = connection.execute("SELECT count(*) FROM guests").fetchone()
     assert found == (1,)
+
+
+def test_a_database_is_shown_whatever_its_columns_hold(well: CloudUnderTest, sam: httpx.Client) -> None:
+    made = project(well, f"mk0r-{uuid.uuid4().hex[:12]}")
+    with psycopg.connect(made["connection_uris"][0]["connection_uri"]) as connection:
+        connection.execute('CREATE TABLE leases (ends timestamptz, since date, "50 % off" boolean, scan bytea)')
+        connection.execute("INSERT INTO leases VALUES ('infinity', '4713-01-01 BC', true, repeat('x', 10000)::bytea)")
+        connection.execute("CREATE TABLE nothing ()")
+    page = sam.get(f"/databases/{made['project']['id']}").text
+    for shown in ("leases", "infinity", "4713-01-01 BC", "50 % off", "true", "nothing"):
+        assert shown in page, shown
+    assert "78" * 99 in page  # the beginning of the scan, and no more of it
+    assert "78" * 100 not in page
 
 
 def test_faults_are_ordered_and_cleared_by_form(well: CloudUnderTest, sam: httpx.Client) -> None:
@@ -262,3 +280,34 @@ def test_templates_are_shown_with_how_their_build_stands(well: CloudUnderTest, s
         assert "waiting" in text
         assert api.delete(f"/templates/{made['templateID']}").status_code == 204
     assert "shown-here" not in sam.get("/sandboxes").text
+
+
+def test_webhooks_are_shown_with_their_attempts(well: CloudUnderTest, sam: httpx.Client) -> None:
+    headers = {"Authorization": f"Bearer {well.keys['resend']}"}
+    with listening() as endpoint, httpx.Client(base_url=f"{well.base_url}/resend", headers=headers) as resend:
+        endpoint.statuses = [418]
+        hook = resend.post("/webhooks", json={"endpoint": endpoint.url, "events": ["email.suppressed"]}).json()["id"]
+        mail = {"from": "a@example.com", "to": "suppressed@resend.dev", "subject": EVIL, "text": "x"}
+        resend.post("/emails", json=mail)
+        endpoint.wait(lambda _: "attempting" in sam.get("/webhooks").text)
+        page = sam.get("/webhooks").text
+        for shown in (endpoint.url, "enabled", "email.suppressed", "418", "Next try", "suppressed@resend.dev"):
+            assert shown in page, shown
+        assert Acting(page).found == []
+        resend.delete(f"/webhooks/{hook}")
+        assert endpoint.url not in sam.get("/webhooks").text
+
+
+def test_limits_are_shown_with_what_is_left_of_them(well: CloudUnderTest, sam: httpx.Client) -> None:
+    assert sam.get("/limits").text.count("no limit") == 6
+    well.operator("PUT", "limits", {"resend": {"requests": 1, "per_seconds": 60}})
+    try:
+        assert "with the next call" in sam.get("/limits").text
+        httpx.get(f"{well.base_url}/resend/emails")
+        page = sam.get("/limits").text
+        assert "1 in 60 s" in page
+        assert "with the next call" not in page
+        assert page.count("no limit") == 5
+        assert well.operator("GET", "limits") == {"resend": {"requests": 1, "per_seconds": 60.0}}
+    finally:
+        well.operator("DELETE", "limits")

@@ -236,3 +236,17 @@ def test_a_bad_body_is_refused(github: httpx.Client) -> None:
     assert github.post("/user/repos", content=b"[]").status_code == 400
     assert github.post("/orgs/nobody/repos", json={"name": "x"}).status_code == 404
     assert github.delete("/repos/mk0r-local/never-was").status_code == 404
+
+
+def test_a_list_of_repositories_holds_the_public_or_the_private_ones_alone(github: httpx.Client) -> None:
+    public, private = name(), name()
+    github.post("/user/repos", json={"name": public})
+    github.post("/user/repos", json={"name": private, "private": True})
+    for query, expected in (
+        ("visibility=private", {private}),
+        ("type=public", {public}),
+        ("type=all", {public, private}),
+    ):
+        listed = {row["name"] for row in github.get(f"/user/repos?sort=created&per_page=100&{query}").json()}
+        assert listed & {public, private} == expected, query
+    assert github.get("/user/repos?type=all&visibility=all").status_code == 422

@@ -99,6 +99,16 @@ def test_vendors_do_not_share_a_window_and_capture_is_not_counted(
     assert posthog.get("/api/projects/1/groups/").status_code == 429
 
 
+def test_what_is_sent_to_a_sandbox_and_to_the_store_of_uploads_is_not_counted(limited: CloudUnderTest) -> None:
+    order(limited, "e2b", 1, 30)
+    nobody, key = "i00000000000000000000", {"X-API-KEY": limited.keys["e2b"]}
+    with httpx.Client(base_url=limited.base_url, headers=key, timeout=20) as http:
+        assert [http.get("/e2b/v2/sandboxes").status_code for _ in range(2)] == [200, 429]
+        assert http.get(f"/e2b/preview/{nobody}/5173").status_code == 404
+        assert http.put("/e2b/template-files/none?signature=none", content=b"x").status_code == 403
+        assert http.get("/health", headers={"E2b-Sandbox-Id": nobody}).status_code == 502
+
+
 @pytest.mark.parametrize(
     "rules",
     [

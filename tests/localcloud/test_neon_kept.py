@@ -25,7 +25,7 @@ ADA = Account("napi_ada", "ada", OURS, "1")
 def still(tmp_path: Path) -> Iterator[Projects]:
     """Projects whose cluster does not run."""
     store = Store(tmp_path / "state.sqlite3")
-    yield Projects(Records(store), Databases(tmp_path / "postgres", free_port()), limit=None)
+    yield Projects(Records(store), Databases(tmp_path / "postgres", free_port(), lambda _port: None), limit=None)
     store.close()
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -113,3 +116,38 @@ def test_every_stand_in_answers_as_before_a_kill_but_for_its_sandboxes(tmp_path:
         assert call(cloud, "e2b", "GET", "/v2/sandboxes").json() == []
         (kept,) = cloud.ledger(vendor="e2b", kind="sandbox", id=sandbox)
         assert kept["deleted_at"]
+
+
+def test_a_project_whose_deletion_a_kill_cut_short_can_be_used_again(tmp_path: Path) -> None:
+    with run_cloud(tmp_path) as cloud:
+        made = project(cloud, "mk0r-cut-short")
+        path, uri = f"/projects/{made['project']['id']}", made["connection_uris"][0]["connection_uri"]
+        with psycopg.connect(uri) as held, ThreadPoolExecutor() as threads:
+            backend = held.info.backend_pid
+            os.kill(backend, signal.SIGSTOP)  # its session cannot be ended, which the deletion waits for
+            try:
+                deleting = threads.submit(call, cloud, "neon", "DELETE", path)
+                deadline = time.monotonic() + 10
+                while not _is_closed(uri):
+                    assert time.monotonic() < deadline
+                    time.sleep(0.02)
+                cloud.stop(kill=True)
+            finally:
+                os.kill(backend, signal.SIGCONT)
+            with pytest.raises(httpx.HTTPError):
+                deleting.result(30)
+            cloud.start()
+        assert call(cloud, "neon", "GET", path).json()["project"]["name"] == "mk0r-cut-short"
+        finished(cloud, made["project"]["id"])
+        psycopg.connect(uri).close()
+        assert call(cloud, "neon", "DELETE", path).status_code == 200
+        assert call(cloud, "neon", "GET", path).status_code == 404
+        assert _is_closed(uri)
+
+
+def _is_closed(uri: str) -> bool:
+    try:
+        psycopg.connect(uri, connect_timeout=2).close()
+    except psycopg.OperationalError as error:
+        return "not currently accepting connections" in str(error)
+    return False

@@ -15,6 +15,8 @@ from typing import Any
 
 import httpx
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from localcloud.config import read
 from localcloud.resend import endpoints, signing
@@ -226,3 +228,36 @@ async def test_a_webhook_disabled_meanwhile_is_called_no_more(tmp_path: Path, en
         store.update("resend", "webhook", "w", status="disabled")
         await state(deliveries, "w", "failed")
         assert len(endpoint.received) == 1
+
+
+async def test_an_answer_to_a_webhook_deleted_meanwhile_is_nobody_elses(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    arrived, may_answer = ({name: asyncio.Event() for name in ("old", "new")} for _ in range(2))
+    statuses = {"old": [204], "new": [503, 204]}
+
+    async def answer(request: web.Request) -> web.Response:
+        name = request.match_info["name"]
+        arrived[name].set()
+        await may_answer[name].wait()
+        return web.Response(status=statuses[name].pop(0))
+
+    app = web.Application()
+    app.router.add_post("/{name}", answer)
+    async with TestServer(app) as server, delivering(tmp_path, [0.02]) as (store, deliveries):
+        for name in ("old", "new"):
+            asked(store, name, str(server.make_url(f"/{name}")))
+            deliveries.announce("email.sent", {})
+            await arrived[name].wait()
+            if name == "old":
+                store.delete("resend", "webhook", name)
+                deliveries.forget(name)
+        may_answer["old"].set()
+        async with asyncio.timeout(10):
+            while "webhook old" not in caplog.text:
+                await asyncio.sleep(0.02)
+        may_answer["new"].set()
+        await state(deliveries, "new", "success")
+        attempts = deliveries.attempts(deliveries.events("new")[0]["number"])
+        assert [one["http_status_code"] for one in attempts] == [204, 503]

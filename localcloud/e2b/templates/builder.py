@@ -104,7 +104,7 @@ class Builder:
     async def _in_a_sandbox(self, directory: Path, image: Image, order: Order, log: BuildLog) -> Image:
         try:
             machine = await runtime.launch(
-                sandbox_id=directory.name, directory=directory, base=image.base, egress=self._ground.egress, env={},
+                sandbox_id=directory.name, directory=directory, base=image.base, egress=self._ground.egress(), env={},
                 mode=await self._ground.mode(),
             )  # fmt: skip
         except runtime.LaunchError as problem:
