@@ -103,7 +103,9 @@ async def carry_out(undertaking_id: UUID, visits: int) -> None:
             await db(_settle, errand, await _done(power, order, errand))
 
     waiting = await db(lambda: list(undertaking.errands.filter(state=State.WAITING)))
-    await asyncio.gather(*(one(errand) for errand in waiting))
+    async with asyncio.TaskGroup() as group:  # where one breaks the job, none goes on beside the job's next run
+        for errand in waiting:
+            group.create_task(one(errand))
     for _ in range(_LOOKS):
         if not await db(_follow, undertaking, power):
             return
