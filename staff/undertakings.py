@@ -47,7 +47,7 @@ def begin(
     """
     if not actor.may(power.right):
         raise NotAllowed(f"{actor.name} may not do this: it takes the permission staff.{power.right}.")
-    reason = reason.strip()
+    reason = audit.reason_of(reason)
     kept = power.checked(options or {})
     if power.wants_reason(kept) and not reason:
         raise Refused("Say why: the reason is kept in the audit log.")
