@@ -13,7 +13,7 @@ from django.utils.safestring import SafeString
 
 from provisioning import alerts
 from provisioning.models import Alert, Credential, Ghost, Provider, Resource, Stray, SweepRun
-from staff import glyphs, moments, phrases
+from staff import glyphs, making, moments, phrases
 from staff.listing import listing
 from staff.lists import filters, search
 from staff.lists.base import ReadOnly
@@ -63,10 +63,9 @@ class ResourceAdmin(OfSessions):
 
     @admin.display(description="took")
     def took(self, row: Resource) -> str:
-        """From when work on it began to when it was settled."""
-        if row.started_at is None or row.settled_at is None:
-            return ""
-        return phrases.duration((row.settled_at - row.started_at).total_seconds() * 1000)
+        """From when work on it began to when it was live or failed."""
+        spent = making.took(row)
+        return "" if spent is None else phrases.duration(spent.total_seconds() * 1000)
 
     @admin.display(description="tries")
     def tries(self, row: Resource) -> str:
