@@ -65,10 +65,12 @@ async def _tear_down(session_id: UUID, provider: str) -> None:
 async def give_up(session_id: UUID, provider: str) -> None:
     """A fault of our own ended the leg: say so on its row. Making can be retried; destroying is tried again later."""
     for row in await write(ledger.rows_of, session_id, provider):
-        told: dict[str, Any] = words.explain(None, step_for(row.provider, row.kind), tries=0, seconds=0.0)
+        step = step_for(row.provider, row.kind)
+        told: dict[str, Any] = words.explain(None, step, tries=0, seconds=0.0)
         if row.state in ledger.IN_FLIGHT | {State.PLANNED}:
             given_up = await write(ledger.fail, row, told)
         elif await write(ledger.is_due, row):
+            told = words.undeleted(None, step)
             given_up = await write(endings.undeleted, row, told)
         else:
             continue

@@ -43,4 +43,4 @@ class Report:
         """What is kept with the run."""
         kept = asdict(self)
         del kept["asked_strays"], kept["asked_ghosts"]
-        return kept
+        return kept | {"asked_about": self.held + len(self.asked_ghosts)}

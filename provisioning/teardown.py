@@ -62,7 +62,7 @@ async def destroy(row: Resource) -> None:
             await _heard(step, vendor, None)
     except (ProvisioningError, TimeoutError) as caught:
         error = caught if isinstance(caught, ProvisioningError) else _silence()
-        told = words.explain(error, step, tries=0, seconds=0.0)
+        told = words.undeleted(error, step)
         log.warning("delete_unproved session=%s provider=%s %s", row.session.slug, row.provider, error)
         if isinstance(error, VendorError) and admission.throttles(error):
             await _put_off(row, await database_sync_to_async(standing.of)(row.provider))

@@ -36,6 +36,15 @@ REASONS = frozenset(
     }
 )
 _RETRY = "Press Retry to ask again."
+# What a vendor did instead of deleting, where that is told otherwise than of making.
+_UNDELETED = {
+    "busy": "{0} is busy and did not delete {1}",
+    "internal": "mk0r itself failed while it asked {0} to delete {1}",
+    "no_answer": "{0} did not answer when asked to delete {1}",
+    "rate_limited": "{0} did not delete {1}: too many requests",
+    "refused": "{0} refused to delete {1}",
+    "vendor_error": "{0} failed while deleting {1}",
+}
 _NUMBERS = ("no", "one", "two", "three", "four", "five", "six")
 
 
@@ -54,6 +63,23 @@ def explain(
         "message": f"{what}{effort}. {step.without}{again}",
         "retryable": retryable,
         "next": advice,
+        "reference": secrets.token_hex(3),
+    }
+
+
+def undeleted(error: ProvisioningError | None, step: Step) -> dict[str, Any]:
+    """The error of a thing that could not be deleted. Nobody has to ask for the next try, and no app misses it."""
+    reason, what, _, _ = _tell(error, step)
+    said = _answered(error) if isinstance(error, VendorError) else ""
+    if reason == "refused" and isinstance(error, VendorError) and error.status >= 500:
+        reason = "vendor_error"
+    if template := _UNDELETED.get(reason):
+        what = template.format(step.label, f"the {step.thing.split(' ', 1)[1]}") + said
+    return {
+        "reason": reason,
+        "message": f"{what}.",
+        "retryable": False,
+        "next": "It is tried again by itself.",
         "reference": secrets.token_hex(3),
     }
 
@@ -105,8 +131,7 @@ def _tell(error: ProvisioningError | None, step: Step) -> tuple[str, str, str, b
         return _tell_not_admitted(error, step)
     if not isinstance(error, VendorError):
         return "internal", f"mk0r itself failed while it asked {step.label} for {step.thing}", _RETRY, True
-    code = ", ".join(filter(None, (str(error.status) if error.status else "", error.code)))
-    said = f" ({code})" if code else ""
+    said = _answered(error)
     if error.outcome is Outcome.CONFIG:
         advice = "Whoever runs mk0r has to check that key; Retry works once it is right."
         return "unauthorized", f"{step.label} refused mk0r's own key{said}", advice, True
@@ -116,6 +141,12 @@ def _tell(error: ProvisioningError | None, step: Step) -> tuple[str, str, str, b
         advice = "Whoever runs mk0r has to raise that limit or free some of it."
         return "quota", f"{step.label} refused {step.thing}: its account is at its limit{said}", advice, True
     return _tell_failure(error, step, said)
+
+
+def _answered(error: VendorError) -> str:
+    """Status and short error name of the answer, as they follow a sentence."""
+    code = ", ".join(filter(None, (str(error.status) if error.status else "", error.code)))
+    return f" ({code})" if code else ""
 
 
 def _tell_not_admitted(error: NotAdmitted, step: Step) -> tuple[str, str, str, bool]:

@@ -16,6 +16,11 @@ ACTIONS = (
 log = logging.getLogger(__name__)
 
 
+def reason_of(text: str) -> str:
+    """A reason as it can be kept: no text of Postgres' holds a NUL, which a form or a program may send."""
+    return text.replace("\0", "").strip()
+
+
 def record(
     actor: Actor, action: str, subject: str = "", *, session: str = "", reason: str = "", **detail: Any
 ) -> Entry:
@@ -27,6 +32,6 @@ def record(
         action=action,
         subject=subject[:200],
         session=session,
-        reason=reason[:500],
+        reason=reason_of(reason)[:500],
         detail=detail,
     )

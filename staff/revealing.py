@@ -51,7 +51,7 @@ def reveal(actor: Actor, credential_id: UUID | str, reason: str) -> Secret:
     """
     if not actor.may(POWER):
         raise NotAllowed(f"{actor.name} may not see values: it takes the permission staff.{POWER}.")
-    reason = reason.strip()
+    reason = audit.reason_of(reason)
     if not reason:
         raise Refused("Say why: the reason is kept in the audit log.")
     with transaction.atomic(durable=True):
@@ -68,7 +68,7 @@ def refused(actor: Actor, credential_id: UUID, reason: str, cause: str) -> None:
     held = Credential.objects.select_related("resource__session").filter(pk=credential_id).first()
     audit.record(
         actor, "reveal_refused", str(held or "a credential that does not exist"),
-        session=held.resource.session.slug if held else "", reason=reason.strip(), credential=str(credential_id),
+        session=held.resource.session.slug if held else "", reason=reason, credential=str(credential_id),
         cause=cause,
     )  # fmt: skip
 

@@ -11,6 +11,9 @@ from django.urls import URLPattern, URLResolver
 
 from staff.door import Door
 
+# Where rows are looked up by any type and key, and offered to widgets that no form here has.
+_UNUSED = {"view_on_site", "autocomplete"}
+
 
 class StaffSite(Door, AdminSite):
     """`admin.site` of this project. Its own pages come before those of the models."""
@@ -21,10 +24,11 @@ class StaffSite(Door, AdminSite):
     enable_nav_sidebar = False
 
     def get_urls(self) -> list[URLPattern | URLResolver]:
-        """Our pages, then Django's."""
+        """Our pages, then Django's, but for those that none of ours leads to."""
         from staff.urls import console_urls
 
-        return [*console_urls(self), *super().get_urls()]
+        djangos = [one for one in super().get_urls() if getattr(one, "name", None) not in _UNUSED]
+        return [*console_urls(self), *djangos]
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:  # noqa: ARG002
         """The dashboard, in place of the list of all models."""

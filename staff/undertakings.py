@@ -47,7 +47,7 @@ def begin(
     """
     if not actor.may(power.right):
         raise NotAllowed(f"{actor.name} may not do this: it takes the permission staff.{power.right}.")
-    reason = reason.strip()
+    reason = audit.reason_of(reason)
     kept = power.checked(options or {})
     if power.wants_reason(kept) and not reason:
         raise Refused("Say why: the reason is kept in the audit log.")
@@ -103,7 +103,9 @@ async def carry_out(undertaking_id: UUID, visits: int) -> None:
             await db(_settle, errand, await _done(power, order, errand))
 
     waiting = await db(lambda: list(undertaking.errands.filter(state=State.WAITING)))
-    await asyncio.gather(*(one(errand) for errand in waiting))
+    async with asyncio.TaskGroup() as group:  # where one breaks the job, none goes on beside the job's next run
+        for errand in waiting:
+            group.create_task(one(errand))
     for _ in range(_LOOKS):
         if not await db(_follow, undertaking, power):
             return

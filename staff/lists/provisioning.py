@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import admin
 from django.db.models import Q, QuerySet
+from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from provisioning import alerts
 from provisioning.models import Alert, Credential, Ghost, Provider, Resource, Stray, SweepRun
-from staff import glyphs, moments, phrases
+from staff import glyphs, making, moments, phrases
+from staff.listing import listing
 from staff.lists import filters, search
 from staff.lists.base import ReadOnly
 from staff.lists.columns import OfSessions, session_link
@@ -59,10 +63,9 @@ class ResourceAdmin(OfSessions):
 
     @admin.display(description="took")
     def took(self, row: Resource) -> str:
-        """From when work on it began to when it was settled."""
-        if row.started_at is None or row.settled_at is None:
-            return ""
-        return phrases.duration((row.settled_at - row.started_at).total_seconds() * 1000)
+        """From when work on it began to when it was live or failed."""
+        spent = making.took(row)
+        return "" if spent is None else phrases.duration(spent.total_seconds() * 1000)
 
     @admin.display(description="tries")
     def tries(self, row: Resource) -> str:
@@ -130,6 +133,10 @@ class AlertAdmin(ReadOnly):
     list_filter = (filters.Open, filters.within("raised_at", "age"))
     search_help_text = "Kind or subject, from its beginning"
 
+    def address_of(self, row: Any) -> str:
+        """Of an open one the page on which it can be acted on."""
+        return "" if row.cleared_at else _answered_at(row)
+
     def search(self, queryset: QuerySet[Any], words: str) -> QuerySet[Any]:
         """By kind or subject."""
         return queryset.filter(Q(subject__startswith=words) | Q(kind__startswith=words))
@@ -143,6 +150,14 @@ class AlertAdmin(ReadOnly):
     def raised(self, alert: Alert) -> SafeString | str:
         """How long ago."""
         return moments.ago(alert.raised_at)
+
+
+def _answered_at(alert: Alert) -> str:
+    if alert.kind == alerts.STUCK:
+        name = urlencode({"q": alert.subject.rpartition("/")[2]})
+        return f"{listing(Resource, state__exact=Resource.State.STUCK)}&{name}"
+    pages = {alerts.SWEEP_ASKS: "admin:orphans", alerts.KEY_REFUSED: "admin:vendors"}
+    return reverse(pages[alert.kind]) if alert.kind in pages else ""
 
 
 @admin.register(SweepRun)

@@ -14,7 +14,7 @@ from provisioning.models import Credential, Provider, Resource
 from provisioning.providers.base import Rotates
 from provisioning.providers.registry import step_for
 from sessions_app.models import Session
-from staff import phrases
+from staff import making, phrases
 from staff.actors import Actor
 from staff.powers import POWERS, Power
 
@@ -82,8 +82,7 @@ def links(rows: list[Resource]) -> list[tuple[str, str]]:
 
 def _owned(actor: Actor, session: Session, row: Resource) -> Owned:
     step = step_for(row.provider, row.kind)
-    settled = row.started_at is not None and row.settled_at is not None
-    took = (row.settled_at - row.started_at).total_seconds() * 1000 if row.started_at and row.settled_at else 0.0
+    took = making.took(row)
     wanted = []
     if row.state == State.FAILED and session.state == Session.State.OPEN:
         wanted = ["retry"]
@@ -95,7 +94,7 @@ def _owned(actor: Actor, session: Session, row: Resource) -> Owned:
         local=step.local,
         thing=row.kind.replace("_", " "),
         url=_seen_at(row) if row.state != State.GONE else "",
-        took=phrases.duration(took) if settled else "",
+        took="" if took is None else phrases.duration(took.total_seconds() * 1000),
         trouble=str((row.error or {}).get("message", "")),
         page=reverse("admin:repository", args=[session.slug]) if row.provider == Provider.GITHUB else "",
         acts=_acts(actor, row, wanted),

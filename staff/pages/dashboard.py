@@ -159,6 +159,7 @@ def _sweep(last: sweeps.LastSweep | None) -> dict[str, Any] | None:
         "run": last.run,
         "took": last.took.total_seconds() * 1000,
         "link": page_of(last.run),
+        "answer": reverse("admin:orphans"),
         "vendors": [
             {
                 "swept": one,

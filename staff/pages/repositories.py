@@ -31,6 +31,7 @@ from provisioning.words import said
 from sessions_app.models import Version
 from sessions_app.pages import GLYPHS, WORDS
 from staff.actors import of_request
+from staff.lists import search
 from staff.powers import POWERS
 
 SHOWN = 25
@@ -85,8 +86,8 @@ def _require(request: HttpRequest) -> None:
 def _query(request: HttpRequest) -> dict[str, str]:
     """What is chosen, without the place in the list."""
     state = request.GET.get("state", "live")
-    search = request.GET.get("q", "").strip().lower()[:12]
-    return {"state": state if state in _STATES else "live"} | ({"q": search} if search else {})
+    words = request.GET.get("q", "").strip()
+    return {"state": state if state in _STATES else "live"} | ({"q": words} if words else {})
 
 
 def _chosen(request: HttpRequest) -> tuple[list[Resource], bool]:
@@ -96,8 +97,8 @@ def _chosen(request: HttpRequest) -> tuple[list[Resource], bool]:
     state = _STATES[query["state"]]
     if state is not None:
         rows = rows.filter(state=state)
-    if search := query.get("q"):
-        rows = rows.filter(session__slug__startswith=search)
+    if words := query.get("q"):
+        rows = search.of_session(rows, words)
     if before.isascii() and before.isdigit() and len(before) <= _LONGEST_NUMBER:
         rows = rows.filter(pk__lt=int(before))
     found = list(rows.order_by("-pk")[: SHOWN + 1])

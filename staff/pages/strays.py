@@ -29,7 +29,7 @@ from staff.undertakings import MOST
 
 SHOWN = 200  # strays, and ghosts, listed one by one
 RUNS = 10
-_FIGURES = ("listed", "owned", "unknown", "foreign", "ghosts", "deleted", "repaired", "held", "waiting", "left", "due")
+_FIGURES = ("listed", "owned", "unknown", "foreign", "ghosts", "deleted", "repaired", "waiting", "left", "due")
 _OURS = {
     "ready": "has another, which is live",
     "gone": "ended; what it had is gone",
@@ -104,7 +104,12 @@ def _foreign(run: SweepRun | None) -> list[tuple[str, list[str], int]]:
 def _by_vendor(run: SweepRun | None) -> list[dict[str, Any]]:
     """The figures of one run, vendor by vendor; what an older run did not count is 0."""
     return [
-        {"name": vendor(name), "trouble": one.get("trouble", []), **{key: one.get(key, 0) for key in _FIGURES}}
+        {
+            "name": vendor(name),
+            "trouble": one.get("trouble", []),
+            "asked": one.get("asked_about", one.get("held", 0)),
+            **{key: one.get(key, 0) for key in _FIGURES},
+        }
         for name, one in _report(run)
     ]
 

@@ -17,6 +17,7 @@ from django.utils import timezone
 from provisioning.models import Provider, Resource
 from staff import phrases
 from staff.glance import Leg, legs_of
+from staff.making import had_lived
 
 _STEPS = (100, 250, 500, 1000, 2500, 5000, 10_000, 30_000, 60_000)  # ms between two marks of the ruler
 _LONGEST = 120_000
@@ -80,6 +81,7 @@ class _Timed:
     leg: Leg
     steps: list[_Step]
     note: str
+    timed: bool  # whether all that it took is known
 
     @property
     def start(self) -> float:
@@ -106,7 +108,7 @@ def waterfall(began: datetime, rows: Iterable[Resource]) -> Waterfall:
     saved = total - wall
     return Waterfall(
         rows=[
-            Row(one.leg, _bars(one, full), phrases.duration(one.spent) if one.steps else "", one.note) for one in legs
+            Row(one.leg, _bars(one, full), phrases.duration(one.spent) if one.timed else "", one.note) for one in legs
         ],
         marks=_marks(full, step),
         after=_sequence(legs, full),
@@ -129,13 +131,21 @@ def _timed(began: datetime, rows: list[Resource]) -> list[_Timed]:
         late = steps[0].start if steps and steps[0].start > _APART else 0.0
         steps = [_Step(one.start - late, one.end - late, one.state) for one in steps]
         note = f"Begun {phrases.duration(late)} later, and drawn from the ruler's start." if late else ""
-        timed.append(_Timed(leg, steps, note))
+        lived = next((row for row in by_provider.get(leg.provider, []) if had_lived(row)), None)
+        timed.append(_Timed(leg, steps, _lived(lived) if lived else note, bool(steps) and lived is None))
     return timed
+
+
+def _lived(row: Resource) -> str:
+    assert row.started_at is not None and row.settled_at is not None  # noqa: S101, PT018 (what lived was begun)
+    return f"Was live, and failed {phrases.span(row.settled_at - row.started_at)} after it was begun."
 
 
 def _step(row: Resource, zero: datetime, now: datetime) -> _Step:
     start = row.started_at or zero
     end = row.settled_at or (now if row.state in _MOVING else start)
+    if had_lived(row):
+        end = start  # when it came live is not known, and its life is no part of its making
     return _Step((start - zero).total_seconds() * 1000, (max(start, end) - zero).total_seconds() * 1000, str(row.state))
 
 

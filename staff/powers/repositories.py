@@ -62,9 +62,16 @@ class Archive(_OverRepositories):
         if facts is None:
             return Came(State.FAILED, "GitHub has no such repository of mk0r any more")
         link = await db(self.link, row)
+        before = Came(State.NOTHING, "was archived before" if wanted else "was not archived", link)
         if facts.archived == wanted:
-            return Came(State.NOTHING, "was archived before" if wanted else "was not archived", link)
-        await archive_repository(row.external_id, archived=wanted)
+            return before
+        try:
+            await archive_repository(row.external_id, archived=wanted)
+        except VendorError:
+            facts = await repositories.read(row)
+            if facts is None or facts.archived != wanted:
+                raise
+            return before  # somebody was quicker: GitHub refuses to archive what is archived
         await repositories.read(row)
         return Came(State.DONE, "archived: it can be read only" if wanted else "can be pushed to again", link)
 

@@ -63,4 +63,6 @@ def after(wanted: Wanted, *, number: int, limit: int) -> list[dict[str, Any]]:
 
 def _chosen(wanted: Wanted) -> QuerySet[Entry]:
     conditions = {"session": wanted.session, "who": wanted.who, "action": wanted.action}
+    if any("\0" in value for value in conditions.values()):  # no entry has one, and no query takes it
+        return Entry.objects.none()
     return Entry.objects.filter(**{name: value for name, value in conditions.items() if value})

@@ -13,6 +13,7 @@ from django.db.models import Count, Q, QuerySet
 
 from provisioning import chips
 from provisioning.models import Credential, Provider, Resource
+from provisioning.names import has_shape
 from sessions_app.models import Event, Session, Turn
 from sessions_app.state import session_state
 from sessions_app.turns import ACTIVE
@@ -61,7 +62,7 @@ def _chosen(wanted: Wanted) -> QuerySet[Session]:
         if asked:
             rows = rows.filter(pk__in=Resource.objects.filter(state=state).values("session_id"))
     if wanted.before:
-        last = Session.objects.filter(slug=wanted.before).first()
+        last = Session.objects.filter(slug=wanted.before).first() if has_shape(wanted.before) else None
         if last is None:
             raise Refused(f"There is no session {wanted.before[:40]} to go on before.")
         rows = rows.filter(Q(created_at__lt=last.created_at) | Q(created_at=last.created_at, id__lt=last.pk))
@@ -103,7 +104,7 @@ def found(slug: str) -> Session:
     Raises:
         NotFound: there is none.
     """
-    session = Session.objects.filter(slug=slug[:20]).first()
+    session = Session.objects.filter(slug=slug).first() if has_shape(slug) else None
     if session is None:
         raise NotFound(f"There is no session {slug[:20]}.")
     return session

@@ -174,10 +174,31 @@ async def test_i7_after_six_failures_it_is_stuck_shown_and_still_tried_hourly(
     assert (row.state, row.delete_attempts) == ("stuck", 6)
     assert timedelta(minutes=50) < row.next_at - timezone.now() < timedelta(minutes=61)
     assert heard.states(session, "resend")[-1] == "stuck"
+    assert row.error["message"] == "Resend refused to delete the audience (403, invalid_api_key)."
+    assert row.error["retryable"] is False
     vendor_settings.clear_faults()
     await come_due(session)
     await services.converge(session.pk)
     assert await states(session) == {"gone"}
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason", "message"),
+    [
+        ("status:500", "vendor_error", "GitHub failed while deleting the repository (500)."),
+        ("reset_before", "no_answer", "GitHub did not answer when asked to delete the repository."),
+    ],
+)
+async def test_what_could_not_be_deleted_is_told_as_such(
+    vendor_settings: Any, begin: Any, rows: Any, fault: str, reason: str, message: str
+) -> None:
+    session = await begin()
+    await services.converge(session.pk)
+    vendor_settings.set_faults([{"vendor": "github", "operation": "delete_repository", "fault": fault}])
+    await end(session)
+    error = (await rows(session))["github", "repository"].error
+    assert (error["reason"], error["message"]) == (reason, message)
+    assert "Retry" not in error["next"]  # nobody is asked to, and where a visitor is there is nothing to press
 
 
 async def test_two_that_tear_down_at_once_end_well(vendor_settings: Any, begin: Any) -> None:

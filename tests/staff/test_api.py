@@ -300,3 +300,33 @@ def test_every_endpoint_is_described_with_its_bearer_token() -> None:
             assert {"401", "403"} <= set(operation["responses"])
             assert operation["summary"]
             assert operation["description"]
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("sessions/%00", 404),
+        ("sessions?before=%00", 422),
+        ("audit?session=%00", 200),
+        ("audit?who=%00", 200),
+        ("audit?action=%00&format=jsonl", 200),
+    ],
+)
+def test_what_no_query_takes_finds_nothing(
+    caller: Callable[..., Caller], credential: Credential, path: str, status: int
+) -> None:
+    answer = caller("viewer").get(path)
+    assert answer.status_code == status
+    assert SLUG not in answer.text
+
+
+def test_a_reason_is_kept_without_what_the_database_cannot_keep(
+    caller: Callable[..., Caller], credential: Credential
+) -> None:
+    admin = caller("admin", may_reveal=True)
+    assert admin.post(f"sessions/{SLUG}/teardown", {"reason": " sp\0am "}).status_code == 202
+    assert admin.post(f"credentials/{credential.pk}/reveal", {"reason": "\0"}).status_code == 422
+    assert admin.post(f"credentials/{credential.pk}/reveal", {"reason": "a leak\0"}).status_code == 200
+    reasons = Entry.objects.filter(session=SLUG).order_by("id").values_list("action", "reason")
+    assert list(reasons) == [("teardown", "spam"), ("reveal_refused", ""), ("reveal", "a leak")]
+    assert Undertaking.objects.get().reason == "spam"

@@ -217,6 +217,28 @@ def test_every_figure_leads_to_a_list_that_shows_its_rows(signed_in: Callable[[s
     assert [row.provider for row in client.get(why).context["cl"].queryset] == ["github"]
 
 
+def test_what_needs_a_person_leads_to_where_it_can_be_acted_on(signed_in: Callable[[str], Client]) -> None:
+    SweepRun.objects.create(ended_at=timezone.now(), state="asking", reason="neon: too many", report={"neon": {}})
+    stuck = begun().resources.get(kind="project")
+    Resource.objects.filter(pk=stuck.pk).update(state="stuck", error=ERROR, delete_attempts=6)
+    for kind, subject in (
+        ("resource_stuck", f"neon/project/{stuck.name}"), ("sweep_asks", "neon"), ("key_refused", "github"),
+    ):  # fmt: skip
+        Alert.objects.create(kind=kind, subject=subject, text="x")
+    over = Alert.objects.create(kind="key_refused", subject="e2b", text="x", cleared_at=timezone.now())
+    client = signed_in("viewer")
+    page = client.get("/admin/").text
+    assert re.search(r'The sweep asks: <a href="/admin/orphans/">neon: too many</a>', page)
+    listed = client.get("/admin/provisioning/alert/").text
+    leads = dict(re.findall(r'href="([^"]+)">([^<]+)</a></th>', listed))
+    assert set(leads) == {
+        f"/admin/provisioning/resource/?state__exact=stuck&amp;q={stuck.name}", "/admin/orphans/", "/admin/vendors/",
+        f"/admin/provisioning/alert/{over.pk}/change/",
+    }  # fmt: skip
+    found = client.get(html.unescape(next(one for one in leads if "stuck" in one))).context["cl"].result_list
+    assert [one.pk for one in found] == [stuck.pk]
+
+
 def test_a_page_without_rows_and_one_without_rights_say_so(signed_in: Callable[[str], Client]) -> None:
     page = signed_in("viewer").get("/admin/?range=nonsense")
     assert page.status_code == 200

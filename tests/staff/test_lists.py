@@ -250,3 +250,11 @@ def test_a_member_without_a_right_to_look_is_let_into_no_list(member: Callable[[
         assert client.get(address(model)).status_code == 403, model
     assert client.get(address("sessions_app_session", "change", rich.pk)).status_code == 403
     assert client.get(reverse("admin:session", args=[rich.slug])).status_code == 403
+
+
+def test_ways_into_djangos_admin_that_no_page_of_ours_leads_to_are_closed(
+    signed_in: Callable[[str], Client], rich: Session
+) -> None:
+    browser = signed_in("superuser")
+    for path in ("r/1/abc/", "autocomplete/", "autocomplete/?app_label=staff&model_name=undertaking&field_name=by"):
+        assert browser.get(f"/admin/{path}").status_code == 404, path

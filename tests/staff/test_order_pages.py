@@ -163,3 +163,14 @@ def test_staff_read_the_receipt_of_a_session_that_ends_and_nothing_else_of_a_vis
     assert "Download as JSON" not in shown.text
     assert viewer.get(f"/s/{session.slug}").status_code == 404
     assert client.get(address).status_code == 404
+
+
+def test_an_order_whose_page_was_left_is_found_again_in_the_list(signed_in: Callable[[str], Client]) -> None:
+    viewer = signed_in("viewer")
+    made = Undertaking.objects.create(power="teardown", by_name="sam", where="shell")
+    page, row = reverse("admin:undertaking", args=[made.pk]), reverse("admin:staff_undertaking_change", args=[made.pk])
+    assert f'href="{page}"' in viewer.get(reverse("admin:staff_undertaking_changelist")).text
+    assert viewer.get(row)["Location"] == page
+    assert viewer.post(row, {"power": "extend"}).status_code == 403
+    assert viewer.get(reverse("admin:staff_undertaking_change", args=[uuid.uuid4()])).status_code == 404
+    assert viewer.get(page).status_code == 200

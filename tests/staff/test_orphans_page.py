@@ -56,10 +56,13 @@ def seen(transactional_db: None) -> dict[str, Any]:
         "gone": stray("resend", "audience", deleted_at=timezone.now()),
         "ghost": ghost,
     }
-    report = Report(listed=9, owned=4, unknown=3, foreign=2, foreign_names=["mk0r-<script>", "mk0r-theirs"])
+    report = Report(
+        listed=9, owned=4, unknown=3, foreign=2, foreign_names=["mk0r-<script>", "mk0r-theirs"], held=1,
+        asked_ghosts=[ghost.pk],
+    )  # fmt: skip
     found["run"] = SweepRun.objects.create(
         ended_at=timezone.now(), state="asking", reason="resend: this ledger never meant to make it",
-        report={"resend": report.stored()}, asked={"strays": [found["asked"].pk], "ghosts": []},
+        report={"resend": report.stored()}, asked={"strays": [found["asked"].pk], "ghosts": [ghost.pk]},
     )  # fmt: skip
     return found
 
@@ -78,6 +81,8 @@ def test_the_page_says_what_is_whose_and_offers_what_each_may_do(
         "mk0r-&lt;script&gt;", "mk0r-theirs", "Missed since",
     ):  # fmt: skip
         assert said in page.text, said
+    assert [(one["name"], one["asked"]) for one in page.context["figures"]] == [("Resend", 2)]  # a stray and a ghost
+    assert "about 1 thing at vendors and 1 row." in page.text
     assert seen["gone"].external_id not in page.text
     assert "formaction" not in page.text
     assert "/orders/" not in page.text

@@ -32,7 +32,7 @@ from staff.powers import POWERS, Order
 from staff.refusals import NotAllowed, Refused
 from tests.fixtures.cloud import CloudUnderTest
 from tests.staff.conftest import begun, errands
-from tests.staff.rows import counting
+from tests.staff.rows import counting, new_session
 
 pytestmark = pytest.mark.django_db(transaction=True)
 db = database_sync_to_async
@@ -131,6 +131,17 @@ async def test_when_github_does_not_answer_the_page_says_so_and_shows_what_is_on
     assert missing.status_code == 404
 
 
+def test_it_is_found_by_its_sessions_slug_or_by_its_own_name_and_nothing_else_breaks_the_list(
+    signed_in: Callable[[str], Client],
+) -> None:
+    session = new_session()
+    viewer, name = signed_in("viewer"), f"mk0r-{session.slug}"
+    words = {session.slug[:4]: True, session.slug: True, name: True, f"acme/{name}": True, "zzzz": False, "\0": False}
+    for text, found in words.items():
+        listed = viewer.get(reverse("admin:repositories"), {"state": "all", "q": text})
+        assert (listed.status_code, [line.row.name for line in listed.context["lines"]]) == (200, [name] * found), text
+
+
 def test_the_list_costs_the_same_however_many_there_are(
     signed_in: Callable[[str], Client],
 ) -> None:
@@ -167,6 +178,18 @@ async def test_what_is_archived_takes_no_push_until_it_is_unarchived(
     with pytest.raises(NotAllowed):
         await ordered(await db(actor)("viewer"), "archive", row)
     assert [one.reason async for one in Entry.objects.filter(action="archive")] == ["their own"] * 3
+
+
+async def test_of_two_who_archive_it_at_once_one_had_nothing_to_do(
+    session: Session, vendor_settings: CloudUnderTest
+) -> None:
+    row = await repository(session)
+    slow = {"vendor": "github", "operation": "get_repository", "fault": "latency", "probability": 1, "seconds": 0.5}
+    vendor_settings.set_faults([slow])  # so that both have seen it before either archives it
+    order = Order("sam", "192.0.2.7", options={"archived": "yes"})
+    came = await asyncio.gather(*(POWERS["archive"].act(order, str(row.pk)) for _ in range(2)))
+    assert sorted(one.state for one in came) == ["done", "nothing"]
+    assert github(vendor_settings, row).json()["archived"] is True
 
 
 async def test_what_is_given_away_is_let_go_of_and_outlives_its_session(

@@ -183,3 +183,24 @@ def test_every_type_of_event_has_a_line_even_where_fields_are_missing(event_type
     assert "\n" not in gist(event_type, full)
     assert len(gist(event_type, full)) <= 160
     assert isinstance(gist(event_type, {}), str)
+
+
+def test_the_life_of_what_was_lost_later_counts_as_no_time_of_its_making(signed_in: Callable[[str], Client]) -> None:
+    session, second = new_session(), timedelta(seconds=1)
+    began, rows = timezone.now() - timedelta(minutes=30), Resource.objects.filter(session=session)
+    Session.objects.filter(pk=session.pk).update(created_at=began)
+    error = {"reason": "revoked", "message": "The credentials were revoked.", "reference": "3fa1"}
+    whole = {"attempt": 1, "external_id": "x", "started_at": began, "settled_at": began + second}
+    rows.exclude(provider="posthog").update(state="ready", **whole)
+    rows.filter(provider="neon").update(state="failed", error=error, settled_at=began + timedelta(minutes=23))
+    lost = rows.get(provider="neon")
+    assert lost.failed_reason == "revoked"
+    fall = waterfall(began, rows.order_by("id"))
+    leg = next(row for row in fall.rows if row.leg.provider == "neon")
+    assert (leg.took, leg.note) == ("", "Was live, and failed 23 min after it was begun.")
+    assert fall.total == "3.0 s"
+    viewer = signed_in("viewer")
+    for page in (page_of(session), reverse("admin:provisioning_resource_changelist")):
+        shown = viewer.get(page).text
+        assert "1.0 s" in shown, page
+        assert "23 min 00 s" not in shown, page

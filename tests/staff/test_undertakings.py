@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from channels.db import database_sync_to_async
-from django.db import DatabaseError
+from django.db import DatabaseError, connection
 from django.test import Client
 from django.urls import reverse
+from procrastinate.contrib.django.models import ProcrastinateJob
 
 from sessions_app.models import Session
+from sessions_app.worker import worker_app
 from staff import undertakings
 from staff.actors import Actor
 from staff.models import Entry, Undertaking
@@ -22,6 +24,13 @@ from tests.staff.conftest import begun, carried_out, errands
 
 pytestmark = pytest.mark.django_db(transaction=True)
 db = database_sync_to_async
+# What every query meets while Postgres is stopped to be started anew.
+_SHUT_DOWN = """
+CREATE FUNCTION shut_down() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN RAISE EXCEPTION 'terminating connection due to administrator command' USING ERRCODE = 'admin_shutdown'; END $$;
+CREATE TRIGGER shut_down BEFORE UPDATE ON staff_errand EXECUTE FUNCTION shut_down();
+"""
+_UP_AGAIN = "DROP TRIGGER IF EXISTS shut_down ON staff_errand; DROP FUNCTION IF EXISTS shut_down();"
 
 
 async def test_an_ordered_teardown_ends_with_the_receipt_of_each_session(
@@ -51,6 +60,46 @@ async def test_a_repeated_order_does_nothing_more(live: Session, actor: Callable
         made = await db(undertakings.begin)(sam, POWERS["teardown"], [str(live.pk)])
         made = await carried_out(made, live)
         assert [one["state"] for one in await db(errands)(made)] == [state]
+
+
+async def test_an_order_whose_job_broke_is_gone_on_with(
+    live: Session, actor: Callable[[str], Actor], postgres_away: Callable[[bool], None]
+) -> None:
+    sam = await db(actor)("operator")
+    made = await db(undertakings.begin)(sam, POWERS["extend"], [str(live.pk)], options={"hours": "2"})
+    await db(postgres_away)(True)
+    await _work_off()
+    assert [one["state"] for one in await db(errands)(made)] == ["waiting"]
+    await db(postgres_away)(False)
+    assert await ProcrastinateJob.objects.filter(lock=undertakings.lock_of(made.pk), status="todo").aexists()
+    await db(_make_due)()
+    await _work_off()
+    await made.arefresh_from_db()
+    assert made.finished_at is not None
+    assert [one["state"] for one in await db(errands)(made)] == ["done"]
+
+
+@pytest.fixture
+def postgres_away(transactional_db: None) -> Iterator[Callable[[bool], None]]:
+    """Has the database refuse what is written down of errands, or take it again."""
+
+    def switch(away: bool) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(_SHUT_DOWN if away else _UP_AGAIN)
+
+    yield switch
+    switch(False)
+
+
+async def _work_off() -> None:
+    """Run the jobs of orders that are due, as a worker does."""
+    async with worker_app() as opened:
+        await opened.run_worker_async(queues=[undertakings.QUEUE], wait=False, install_signal_handlers=False)
+
+
+def _make_due() -> None:
+    with connection.cursor() as cursor:  # the model refuses to be written
+        cursor.execute("UPDATE procrastinate_jobs SET scheduled_at = now() WHERE status = 'todo'")
 
 
 def test_an_order_beyond_ones_rights_or_of_nothing_is_refused_and_leaves_no_trace(
