@@ -42,6 +42,14 @@ def test_wishes_made_while_a_job_waits_add_none_and_the_nearest_time_wins(sessio
     assert job.queue_name == "teardown"
 
 
+def test_a_wish_for_later_puts_off_none_that_was_for_now(session: Session) -> None:
+    _set(session, status="succeeded")
+    jobs.converge_soon(session.pk)
+    jobs.converge_soon(session.pk, seconds=3600)
+    scheduled_at = _jobs(session, status="todo").get().scheduled_at
+    assert scheduled_at is None or scheduled_at <= timezone.now()
+
+
 def test_a_wish_that_comes_while_the_job_runs_is_kept_for_afterwards(session: Session) -> None:
     _set(session, status="doing")
     jobs.converge_soon(session.pk)
