@@ -25,6 +25,7 @@ from ninja import Router, Schema, Status
 from procrastinate.contrib.django.models import ProcrastinateWorker
 
 from provisioning.models import Alert, Resource
+from provisioning.unsettled import on_their_way
 
 router = Router(tags=["health"])
 
@@ -39,7 +40,6 @@ _VENDORS = {
     "e2b": "E2B_API_URL",
     "anthropic": "ANTHROPIC_BASE_URL",
 }
-_MOVING = ("planned", "creating", "unknown", "deleting")
 _seen: dict[str, tuple[float, dict[str, Any]]] = {}  # address -> when looked at, what was found
 
 
@@ -113,10 +113,10 @@ async def _ledger() -> dict[str, Any]:
     """What a monitor watches: resources on their way, those whose deletion is not proved, alerts nobody has closed."""
 
     def count() -> dict[str, Any]:
-        states = Resource.objects.filter(state__in=[*_MOVING, Resource.State.STUCK]).values("state")
+        states = Resource.objects.filter(state__in=[Resource.State.DELETING, Resource.State.STUCK]).values("state")
         counted = {row["state"]: row["many"] for row in states.annotate(many=Count("pk"))}
         return {
-            "unsettled": sum(counted.get(state, 0) for state in _MOVING),
+            "unsettled": on_their_way().count() + counted.get(Resource.State.DELETING, 0),
             "stuck": counted.get(Resource.State.STUCK, 0),
             "alerts": Alert.objects.filter(cleared_at=None).count(),
         }

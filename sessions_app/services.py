@@ -19,7 +19,7 @@ from django.db.models.functions import Greatest
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
-from provisioning import clock, rotations
+from provisioning import clock, rotations, unsettled
 from provisioning import services as provisioning
 from sessions_app import events, jobs, limits
 from sessions_app.addresses import network_of
@@ -271,10 +271,10 @@ def _open_sessions(visitor: Visitor) -> QuerySet[Session]:
 
 def session_unsettled(session_id: UUID) -> bool:
     """Whether converging the session has something to do: a leg on its way up or down."""
-    return Session.objects.filter(
-        Q(state=Session.State.CLOSING) | Q(resources__state__in=["planned", "creating", "unknown", "deleting"]),
-        pk=session_id,
-    ).exists()
+    if unsettled.on_their_way().filter(session_id=session_id).exists():
+        return True
+    going = Q(state=Session.State.CLOSING) | Q(resources__state="deleting")
+    return Session.objects.filter(going, pk=session_id).exists()
 
 
 def session_in_flight(session_id: UUID) -> bool:

@@ -7,10 +7,10 @@ from datetime import timedelta
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
-from provisioning import clock, rotations
+from provisioning import clock, rotations, unsettled
 from provisioning.models import Resource
 from sessions_app import jobs
 from sessions_app.models import Session
@@ -50,11 +50,14 @@ def forgotten_resume() -> int:
     A job is deferred with every intent, so this finds what lost its job: one given up by hand, or deleted.
     """
     now = clock.now()
-    due = Q(resources__next_at=None) | Q(resources__next_at__lte=now)
-    moving = Q(resources__state__in=["planned", "creating", "unknown"], state=Session.State.OPEN)
-    ending = Q(resources__state__in=["deleting", "stuck"], state=Session.State.CLOSING)
+    due = Q(next_at=None) | Q(next_at__lte=now)
+    moving = Exists(unsettled.on_their_way().filter(due, session=OuterRef("pk")))
+    leaving = Resource.objects.filter(state__in=[Resource.State.DELETING, Resource.State.STUCK])
+    ending = Exists(leaving.filter(due, session=OuterRef("pk")))
     settled = now - timedelta(seconds=settings.MK0R_LATE)
-    late = Session.objects.filter(due, moving | ending, created_at__lt=settled).order_by("created_at").distinct()
+    late = Session.objects.filter(
+        Q(moving, state=Session.State.OPEN) | Q(ending, state=Session.State.CLOSING), created_at__lt=settled
+    ).order_by("created_at")
     # A session all of whose resources are gone has only to be closed.
     bare = Session.objects.filter(state=Session.State.CLOSING).exclude(resources__state__in=_ALIVE)
     found = [*late.values_list("pk", flat=True)[:_BATCH], *bare.values_list("pk", flat=True)[:_BATCH]]

@@ -110,6 +110,22 @@ def test_a_session_that_everybody_forgot_is_given_a_job_and_others_are_left(sess
     assert _jobs(session, status="todo").count() == 1
 
 
+def test_a_step_that_waits_for_a_retry_of_the_one_before_it_is_nothing_to_go_on_with(session: Session) -> None:
+    _set(session, status="failed")
+    Session.objects.filter(pk=session.pk).update(created_at=timezone.now() - timedelta(minutes=2))
+    session.resources.exclude(provider="resend").update(state="ready", external_id="x")
+    session.resources.filter(provider="resend").update(kind="audience")
+    audience = session.resources.get(provider="resend")
+    session.resources.create(provider="resend", kind="api_key", name=audience.name)
+    assert services.session_unsettled(session.pk)
+    session.resources.filter(pk=audience.pk).update(state="failed", error={"reason": "quota"})
+    assert not services.session_unsettled(session.pk)
+    assert sweeps.forgotten_resume() == 0
+    session.resources.filter(pk=audience.pk).update(state="ready", external_id="y", error=None)
+    assert services.session_unsettled(session.pk)
+    assert sweeps.forgotten_resume() == 1
+
+
 def test_an_ending_that_everybody_forgot_is_gone_on_with(session: Session) -> None:
     services.session_end(session)
     Session.objects.filter(pk=session.pk).update(created_at=timezone.now() - timedelta(minutes=2))
