@@ -180,7 +180,7 @@ class Project(Step):
         params = {"search": order.name, "limit": "100"}
         if settings.NEON_ORG_ID:
             params["org_id"] = settings.NEON_ORG_ID
-        listed = await self._api.call(Verb.READ, "list_projects", "GET", "/projects", _Listed, params=params)
+        listed = await self._list(params)
         mine = [Found(one.id, one.created_at, name=one.name) for one in listed.projects if one.name == order.name]
         return sorted(mine, key=lambda one: (one.created_at is None, one.created_at and one.created_at.timestamp()))
 
@@ -191,9 +191,7 @@ class Project(Step):
         if settings.NEON_ORG_ID:
             params["org_id"] = settings.NEON_ORG_ID
         for _ in range(_MAX_PAGES):
-            listed = await self._api.call(Verb.READ, "list_projects", "GET", "/projects", _Listed, params=params)
-            if listed.unavailable:
-                raise partial("list_projects", f"{len(listed.unavailable)} unavailable")
+            listed = await self._list(params)
             for one in listed.projects:
                 if one.name.startswith(NAME_PREFIX):  # the search is partial, and looks at ids too
                     found[one.id] = Found(one.id, one.created_at, name=one.name)
@@ -204,6 +202,13 @@ class Project(Step):
                 raise partial("list_projects", "the cursor stands still")
             params["cursor"] = cursor
         raise partial("list_projects", f"more than {_MAX_PAGES} pages")
+
+    async def _list(self, params: Mapping[str, str]) -> _Listed:
+        """One page of projects, without gaps."""
+        listed = await self._api.call(Verb.READ, "list_projects", "GET", "/projects", _Listed, params=params)
+        if listed.unavailable:
+            raise partial("list_projects", f"{len(listed.unavailable)} unavailable")
+        return listed
 
     async def adopt(self, order: Order, found: Found) -> Made:  # noqa: ARG002 - the contract's shape
         """Ask for the connection of the database that is there, whatever it came to be called."""

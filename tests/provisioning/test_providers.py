@@ -257,6 +257,19 @@ async def test_neon_ends_at_an_empty_page_and_takes_no_list_with_gaps_for_whole(
             await step.inventory()
 
 
+async def test_i6_what_neon_could_not_look_at_is_not_proved_absent(settings: Any) -> None:
+    step = next(step for step in STEPS if step.provider == "neon")
+
+    async def answer(_request: web.Request) -> web.Response:
+        return web.json_response({"projects": [], "unavailable": ["project-that-slept"]})
+
+    async with recorder(answer) as (url, _):
+        settings.NEON_API_URL, settings.NEON_API_KEY = url, "napi_0"
+        with pytest.raises(VendorError) as caught:
+            await step.find(order())
+    assert caught.value.outcome is Outcome.AMBIGUOUS
+
+
 async def test_github_lists_the_organisation_where_there_is_one_whatever_else_is_in_it(settings: Any) -> None:
     step = next(step for step in STEPS if step.provider == "github")
     lines = [
