@@ -7,10 +7,12 @@ from datetime import timedelta
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import Exists, OuterRef, Q
+from django.db import transaction
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from provisioning import clock, rotations, unsettled
+from provisioning import services as provisioning
 from provisioning.models import Resource
 from sessions_app import jobs
 from sessions_app.models import Session
@@ -25,20 +27,29 @@ _BATCH = 100
 
 def close_due() -> list[str]:
     """End what is due by the database's clock. Returns the slugs of the sessions that were ended."""
-    now = clock.now()
-    abandoned = Q(prompted_at=None, last_active_at__lt=now - timedelta(seconds=settings.MK0R_ABANDONED_TTL))
-    abandoned &= Q(kept_until=None) | Q(kept_until__lt=now)
-    due = Session.objects.filter(Q(expires_at__lt=now) | abandoned, state=Session.State.OPEN).order_by("expires_at")
-    ended = [session.slug for session in due[:_BATCH] if _end(session)]
+    ended = [session.slug for session in _due().order_by("expires_at")[:_BATCH] if _end(session)]
     for slug in ended:
         log.info("session.due_ended session=%s", slug)
     return ended
 
 
+def _due() -> QuerySet[Session]:
+    now = clock.now()
+    abandoned = Q(prompted_at=None, last_active_at__lt=now - timedelta(seconds=settings.MK0R_ABANDONED_TTL))
+    abandoned &= Q(kept_until=None) | Q(kept_until__lt=now)
+    return Session.objects.filter(Q(expires_at__lt=now) | abandoned, state=Session.State.OPEN)
+
+
 def _end(session: Session) -> bool:
-    """End one session; what is wrong with it keeps no other from being ended."""
+    """End one session, unless it was prompted or given time while others were ended.
+
+    What is wrong with it keeps no other from being ended.
+    """
     try:
-        return session_end(session)
+        with transaction.atomic():
+            provisioning.resources_lock(session.pk)  # lock order is resource, then session
+            still = _due().select_for_update(no_key=True).filter(pk=session.pk).first()
+            return still is not None and session_end(still)
     except Exception:  # the loop's boundary
         log.exception("session.not_ended session=%s", session.slug)
         return False
