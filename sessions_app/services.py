@@ -147,8 +147,9 @@ def session_extend(session_id: UUID, more: timedelta) -> datetime | None:
         still = Session.objects.filter(pk=session_id, state=Session.State.OPEN)
         if not still.update(kept_until=Greatest("kept_until", Value(until))):
             return None
+        before: datetime = still.values_list("expires_at", flat=True).get()
         if still.filter(expires_at__lt=until).update(expires_at=until):
-            provisioning.leases_extend(session_id, until)
+            provisioning.leases_extend(session_id, until, before=before)
             text = f"This app now lives until {until:%d %B %H:%M} UTC."
             events.append(session_id, "notice", {"level": "info", "text": text})
         ends: datetime = still.values_list("expires_at", flat=True).get()
