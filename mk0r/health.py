@@ -19,8 +19,8 @@ from channels.layers import get_channel_layer
 from django.conf import settings
 from django.db import connection
 from django.db.models import Count
+from django.db.models.functions import Now
 from django.http import HttpRequest
-from django.utils import timezone
 from ninja import Router, Schema, Status
 from procrastinate.contrib.django.models import ProcrastinateWorker
 
@@ -103,7 +103,7 @@ class _SilentError(Exception):
 
 async def _worker() -> None:
     def alive() -> bool:
-        return ProcrastinateWorker.objects.filter(last_heartbeat__gt=timezone.now() - _WORKER_SILENCE).exists()
+        return ProcrastinateWorker.objects.filter(last_heartbeat__gt=Now() - _WORKER_SILENCE).exists()
 
     if not await database_sync_to_async(alive)():
         raise _SilentError(f"no heartbeat for {_WORKER_SILENCE.seconds} s")

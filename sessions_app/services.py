@@ -113,7 +113,7 @@ def session_for(visitor: Visitor | None, slug: str) -> Session | None:
 
 def session_touch(session_id: UUID) -> None:
     """Note that somebody is there, so that the session does not count as abandoned."""
-    Session.objects.filter(pk=session_id).update(last_active_at=timezone.now())
+    Session.objects.filter(pk=session_id).update(last_active_at=clock.now())
 
 
 def session_end(session: Session) -> bool:
@@ -251,7 +251,7 @@ def _session_insert(owner: str, idempotency_key: str | None, network_hash: str) 
             with transaction.atomic():
                 return Session.objects.create(
                     id=session_id, slug=slug_for(session_id), visitor_hash=owner, idempotency_key=idempotency_key,
-                    network_hash=network_hash,
+                    network_hash=network_hash, last_active_at=clock.now(),
                 )  # fmt: skip
         except IntegrityError:
             if not Session.objects.filter(slug=slug_for(session_id)).exists():

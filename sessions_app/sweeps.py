@@ -9,7 +9,6 @@ from uuid import UUID
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
-from django.utils import timezone
 
 from provisioning import clock, rotations, unsettled
 from provisioning import services as provisioning
@@ -81,7 +80,7 @@ def forgotten_resume() -> int:
 
 def sessions_idle(limit: int = 20) -> list[UUID]:
     """Open sessions with a running sandbox where for `MK0R_IDLE_PAUSE` seconds nobody looked and no agent worked."""
-    since = timezone.now() - timedelta(seconds=settings.MK0R_IDLE_PAUSE)
+    since = clock.now() - timedelta(seconds=settings.MK0R_IDLE_PAUSE)
     running = Resource.objects.filter(provider="e2b", state=Resource.State.READY).exclude(
         meta__contains={"paused": True}
     )
