@@ -46,6 +46,7 @@ QUOTA = {
     "logical_size_bytes": 512_000_000,
 }
 _PAGE, _MAX_PAGES = 400, 100
+_WELL, _BADLY = {"finished", "skipped"}, {"failed", "error", "cancelled"}  # how an operation ends
 
 
 class _Project(pydantic.BaseModel):
@@ -109,6 +110,7 @@ class _Reset(pydantic.BaseModel):
 
 class _Operation(pydantic.BaseModel):
     status: str
+    created_at: datetime
 
 
 class _Operations(pydantic.BaseModel):
@@ -228,14 +230,15 @@ class Project(Step):
         await self._await_connection(made.secrets["DATABASE_URL"])
 
     async def _await_operations(self, project: str) -> None:
+        """Until none is under way. What counts is how those begun last ended: one that failed before is history."""
         pause = 0.1
         while True:
             path = f"/projects/{project}/operations"
             answer = await self._api.call(Verb.READ, "operations", "GET", path, _Operations, params={"limit": "100"})
-            statuses = {one.status for one in answer.operations}
-            if statuses & {"failed", "error", "cancelled"}:
-                raise VendorError("operations", Outcome.REJECTED, status=200, broken=True, code="operation_failed")
-            if statuses <= {"finished", "skipped"}:
+            if {one.status for one in answer.operations} <= _WELL | _BADLY:
+                begun = max((one.created_at for one in answer.operations), default=None)  # in whole seconds
+                if any(one.status in _BADLY for one in answer.operations if one.created_at == begun):
+                    raise VendorError("operations", Outcome.REJECTED, status=200, broken=True, code="operation_failed")
                 return
             await asyncio.sleep(pause)
             pause = min(pause * 1.5, 1.0)
