@@ -14,6 +14,14 @@ from mk0r.vendors import configured, refusals
 from provisioning.secrets import require_key_ring
 
 _SHORTEST_SECRET = 40  # characters
+_SECONDS = (
+    "MK0R_SESSION_TTL",
+    "MK0R_ABANDONED_TTL",
+    "MK0R_IDLE_PAUSE",
+    "MK0R_WORKER_SILENCE",
+    "MK0R_JOB_POLL",
+    "MK0R_MODEL_SILENCE",
+)
 _NO_LESS_THAN_ZERO = ("MK0R_BUDGET_USD", "MK0R_DAILY_USD", "MK0R_TURN_LIMIT", "MK0R_OPEN_SESSIONS", "MK0R_MAIL_LIMIT")
 
 
@@ -37,6 +45,9 @@ def settings_fit(**_: Any) -> list[CheckMessage]:
         for name in _NO_LESS_THAN_ZERO
         if not math.isfinite(value := getattr(settings, name)) or value < 0
     ]
+    seconds = {name: getattr(settings, name) for name in _SECONDS}
+    seconds |= {f"{vendor.upper()}_DEADLINE": value for vendor, value in settings.LEG_DEADLINES.items()}
+    problems += [f"{name} must be a number of seconds above 0." for name, value in seconds.items() if not value > 0]
     if not (math.isfinite(settings.MK0R_SWEEP_SECONDS) and settings.MK0R_SWEEP_SECONDS >= 1):
         problems.append("MK0R_SWEEP_SECONDS must be a number of seconds from 1 on.")
     if not (math.isfinite(settings.MK0R_SWEEP_GRACE) and settings.MK0R_SWEEP_GRACE >= 0):

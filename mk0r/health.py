@@ -19,12 +19,13 @@ from channels.layers import get_channel_layer
 from django.conf import settings
 from django.db import connection
 from django.db.models import Count
+from django.db.models.functions import Now
 from django.http import HttpRequest
-from django.utils import timezone
 from ninja import Router, Schema, Status
 from procrastinate.contrib.django.models import ProcrastinateWorker
 
 from provisioning.models import Alert, Resource
+from provisioning.unsettled import on_their_way
 
 router = Router(tags=["health"])
 
@@ -39,7 +40,6 @@ _VENDORS = {
     "e2b": "E2B_API_URL",
     "anthropic": "ANTHROPIC_BASE_URL",
 }
-_MOVING = ("planned", "creating", "unknown", "deleting")
 _seen: dict[str, tuple[float, dict[str, Any]]] = {}  # address -> when looked at, what was found
 
 
@@ -103,7 +103,7 @@ class _SilentError(Exception):
 
 async def _worker() -> None:
     def alive() -> bool:
-        return ProcrastinateWorker.objects.filter(last_heartbeat__gt=timezone.now() - _WORKER_SILENCE).exists()
+        return ProcrastinateWorker.objects.filter(last_heartbeat__gt=Now() - _WORKER_SILENCE).exists()
 
     if not await database_sync_to_async(alive)():
         raise _SilentError(f"no heartbeat for {_WORKER_SILENCE.seconds} s")
@@ -113,10 +113,10 @@ async def _ledger() -> dict[str, Any]:
     """What a monitor watches: resources on their way, those whose deletion is not proved, alerts nobody has closed."""
 
     def count() -> dict[str, Any]:
-        states = Resource.objects.filter(state__in=[*_MOVING, Resource.State.STUCK]).values("state")
+        states = Resource.objects.filter(state__in=[Resource.State.DELETING, Resource.State.STUCK]).values("state")
         counted = {row["state"]: row["many"] for row in states.annotate(many=Count("pk"))}
         return {
-            "unsettled": sum(counted.get(state, 0) for state in _MOVING),
+            "unsettled": on_their_way().count() + counted.get(Resource.State.DELETING, 0),
             "stuck": counted.get(Resource.State.STUCK, 0),
             "alerts": Alert.objects.filter(cleared_at=None).count(),
         }

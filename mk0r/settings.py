@@ -15,22 +15,12 @@ from urllib.parse import urlsplit
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
+from mk0r.environment import Environment
 from provisioning import rates, rsa_keys
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
-
-class _Environment(environ.FileAwareEnv):  # type: ignore[misc] # it comes without types
-    """Reads typed values; one of the wrong type names its variable."""
-
-    def get_value(self, var: str, *args: Any, **kwargs: Any) -> Any:
-        try:
-            return super().get_value(var, *args, **kwargs)
-        except ValueError as error:
-            raise ImproperlyConfigured(f"{var}: {error}.") from error
-
-
-env = _Environment()
+env = Environment()
 TESTING = "pytest" in sys.modules
 if not TESTING:
     # What the operator wrote, then what `manage.py up` settled on; the process's own environment goes before both.
@@ -42,7 +32,7 @@ DEBUG = False
 MK0R_VAR = Path(env.str("MK0R_VAR", default=str(BASE_DIR / ".var"))).resolve()
 MK0R_BIND = env.str("MK0R_BIND", default="127.0.0.1")
 MK0R_PORT = env.int("MK0R_PORT", default=8000)
-PUBLIC_URL = env.str("PUBLIC_URL", default=f"http://localhost:{MK0R_PORT}").rstrip("/")
+PUBLIC_URL = env.address("PUBLIC_URL", default=f"http://localhost:{MK0R_PORT}")
 _public_host = urlsplit(PUBLIC_URL).hostname or ""
 IS_PUBLIC = _public_host not in {"localhost", "127.0.0.1", "::1"} and not _public_host.endswith(".localhost")
 # What a sandbox calls us by: the public address, or on one machine the loopback port its relay lets through.
@@ -106,31 +96,31 @@ def _number(name: str) -> str:
 
 
 # --- vendors: addresses and keys ------------------------------------------------------------------------------------
-NEON_API_URL = env.str("NEON_API_URL", default="https://console.neon.tech/api/v2").rstrip("/")
-NEON_CONSOLE_URL = env.str("NEON_CONSOLE_URL", default="https://console.neon.tech/app/projects").rstrip("/")
-NEON_API_KEY = env.str("NEON_API_KEY", default="")
+NEON_API_URL = env.address("NEON_API_URL", default="https://console.neon.tech/api/v2")
+NEON_CONSOLE_URL = env.address("NEON_CONSOLE_URL", default="https://console.neon.tech/app/projects")
+NEON_API_KEY = env.key("NEON_API_KEY")
 NEON_ORG_ID = env.str("NEON_ORG_ID", default="")
 NEON_REGION = env.str("NEON_REGION", default="aws-us-east-2")
 NEON_PG_VERSION = env.int("NEON_PG_VERSION", default=17)
-RESEND_API_URL = env.str("RESEND_API_URL", default="https://api.resend.com").rstrip("/")
-RESEND_API_KEY = env.str("RESEND_API_KEY", default="")
+RESEND_API_URL = env.address("RESEND_API_URL", default="https://api.resend.com")
+RESEND_API_KEY = env.key("RESEND_API_KEY")
 RESEND_DOMAIN_ID = env.str("RESEND_DOMAIN_ID", default="")
 RESEND_FROM = env.str("RESEND_FROM", default="onboarding@resend.dev")
-GITHUB_API_URL = env.str("GITHUB_API_URL", default="https://api.github.com").rstrip("/")
-GITHUB_GIT_URL = env.str("GITHUB_GIT_URL", default="https://github.com").rstrip("/")
-GITHUB_TOKEN = env.str("GITHUB_TOKEN", default="")
+GITHUB_API_URL = env.address("GITHUB_API_URL", default="https://api.github.com")
+GITHUB_GIT_URL = env.address("GITHUB_GIT_URL", default="https://github.com")
+GITHUB_TOKEN = env.key("GITHUB_TOKEN")
 GITHUB_APP_ID = env.str("GITHUB_APP_ID", default="").strip()  # an App in place of the token: its number or client id
 GITHUB_APP_PRIVATE_KEY = _private_key("GITHUB_APP_PRIVATE_KEY")
 GITHUB_INSTALLATION_ID = _number("GITHUB_INSTALLATION_ID")
 GITHUB_OWNER = env.str("GITHUB_OWNER", default="")  # an organisation; empty: the token's own user
-POSTHOG_HOST = env.str("POSTHOG_HOST", default="https://us.i.posthog.com").rstrip("/")
-POSTHOG_PROJECT_KEY = env.str("POSTHOG_PROJECT_KEY", default="")
-E2B_API_URL = env.str("E2B_API_URL", default="https://api.e2b.app").rstrip("/")
-E2B_SANDBOX_URL = env.str("E2B_SANDBOX_URL", default="").rstrip("/")
-E2B_API_KEY = env.str("E2B_API_KEY", default="")
+POSTHOG_HOST = env.address("POSTHOG_HOST", default="https://us.i.posthog.com")
+POSTHOG_PROJECT_KEY = env.key("POSTHOG_PROJECT_KEY")
+E2B_API_URL = env.address("E2B_API_URL", default="https://api.e2b.app")
+E2B_SANDBOX_URL = env.address("E2B_SANDBOX_URL", default="")
+E2B_API_KEY = env.key("E2B_API_KEY")
 E2B_TEMPLATE = env.str("E2B_TEMPLATE", default="mk0r")
-ANTHROPIC_BASE_URL = env.str("ANTHROPIC_BASE_URL", default="https://api.anthropic.com").rstrip("/")
-ANTHROPIC_API_KEY = env.str("ANTHROPIC_API_KEY", default="")
+ANTHROPIC_BASE_URL = env.address("ANTHROPIC_BASE_URL", default="https://api.anthropic.com")
+ANTHROPIC_API_KEY = env.key("ANTHROPIC_API_KEY")
 # Seconds each leg may take in all before the session goes on without it (it may still arrive late).
 LEG_DEADLINES = {
     "neon": env.float("NEON_DEADLINE", default=30),
@@ -219,10 +209,13 @@ TEMPLATES = [
 def _database() -> dict[str, Any]:
     """What DATABASE_URL says. What is wrong with it is not repeated: that would be a piece of its password."""
     try:
-        return dict(env.db_url("DATABASE_URL", default="postgres://mk0r@127.0.0.1:1/unset"))
+        found = dict(env.db_url("DATABASE_URL", default="postgres://mk0r@127.0.0.1:1/unset"))
     except ValueError:
         said = "DATABASE_URL is no database's address; in its password, / ? # @ and % have to be percent-encoded."
         raise ImproperlyConfigured(said) from None
+    if found["ENGINE"] != "django.db.backends.postgresql":
+        raise ImproperlyConfigured("DATABASE_URL must be of a Postgres database: postgres://user:password@host/name.")
+    return found
 
 
 DATABASES = {"default": _database()}

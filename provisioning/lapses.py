@@ -10,7 +10,8 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Q, QuerySet
+from django.db.models import F, Q, QuerySet, Value
+from django.db.models.functions import Least
 
 from provisioning import clock
 from provisioning.ledger import changing, fenced
@@ -42,10 +43,13 @@ def has_lapsed(row: Resource) -> bool:
 def lapse(session_id: UUID, provider: str) -> bool:
     """End the leases of a provider's credentials now; False when there are none. The converging that follows revokes
     them at the vendor.
+
+    They end before their session does in any case: more time for it brings back what ended with it, and not these.
     """
     with changing(session_id, provider):
         held = Credential.objects.filter(resource__session_id=session_id, resource__provider=provider, revoked_at=None)
-        lapsed_now = bool(held.update(expires_at=clock.now()))
+        before = F("expires_at") - timedelta(microseconds=1)
+        lapsed_now = bool(held.update(expires_at=Least(before, Value(clock.now()))))
         if lapsed_now:
             work_wanted.send(Resource, session_id=session_id)
     return lapsed_now

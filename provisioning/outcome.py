@@ -125,7 +125,7 @@ def retry_after(value: str | None, *, now: datetime | None = None) -> float | No
     except ValueError:
         try:
             moment = email.utils.parsedate_to_datetime(text)
-        except ValueError:
+        except (ValueError, OverflowError):
             return None
         if moment.tzinfo is None:
             moment = moment.replace(tzinfo=UTC)

@@ -64,6 +64,10 @@ def _ring(configured: str) -> dict[str, AESGCM]:
     ring: dict[str, AESGCM] = {}
     for item in filter(None, (part.strip() for part in configured.split(","))):
         kid, _, encoded = item.partition(":")
+        if kid in ring:  # whichever counted, what is sealed under the other would be lost without a word
+            raise ImproperlyConfigured(
+                f"MK0R_ENCRYPTION_KEYS has two keys of the id {kid!r}; each needs one of its own"
+            )
         try:
             key = base64.b64decode(encoded, validate=True)
             ring[kid] = AESGCM(key)

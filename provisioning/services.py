@@ -11,6 +11,7 @@ from uuid import UUID
 from channels.db import database_sync_to_async
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from provisioning import chips, clock, delivery, envfile, lapses, ledger, repository_access, standing, words, work
@@ -127,13 +128,15 @@ def revoke(session: Owner, provider: str) -> bool:
     return lapses.lapse(session.pk, provider)
 
 
-def leases_extend(session_id: UUID, until: datetime) -> None:
-    """Let the session's running leases end at `until` where they would end sooner; part of the caller's transaction.
+def leases_extend(session_id: UUID, until: datetime, *, before: datetime) -> None:
+    """Let the session's leases end at `until` where they would end sooner; part of the caller's transaction.
 
-    Call it once the session itself lives that long, with its resources locked from before that.
+    Those that run, and those that ended with the session itself, which had until `before`. Call it once the session
+    itself lives that long, with its resources locked from before that.
     """
-    running = Credential.objects.filter(resource__session_id=session_id, revoked_at=None, expires_at__gt=clock.now())
-    running.filter(expires_at__lt=until).update(expires_at=until)
+    going_on = Q(expires_at__gt=clock.now()) | Q(expires_at__gte=before)
+    held = Credential.objects.filter(going_on, resource__session_id=session_id, revoked_at=None)
+    held.filter(expires_at__lt=until).update(expires_at=until)
 
 
 def resources_lock(session_id: UUID) -> None:

@@ -16,9 +16,8 @@ from collections.abc import AsyncIterator
 from datetime import datetime
 
 from django.conf import settings
-from django.utils import timezone
 
-from provisioning import alerts, faults, ghosts, leases, sweep_rows, sweep_rules
+from provisioning import alerts, clock, faults, ghosts, leases, sweep_rows, sweep_rules
 from provisioning.exceptions import NotConfigured, VendorError
 from provisioning.providers.base import Made, Step
 from provisioning.providers.registry import PROVIDERS, steps_of
@@ -42,10 +41,11 @@ async def run_due() -> SweepRun | None:
     global _swept_here
     async with leases.hold(LEASE):
         last = await write(sweep_rows.last_run_at)
-        if last is not None and (timezone.now() - last).total_seconds() < settings.MK0R_SWEEP_SECONDS * (1 - _TICK):
+        now = await write(clock.now)
+        if last is not None and (now - last).total_seconds() < settings.MK0R_SWEEP_SECONDS * (1 - _TICK):
             return None
         dry, _swept_here = not _swept_here, True
-        return await _run(timezone.now(), dry=dry, by_hand=False)
+        return await _run(now, dry=dry, by_hand=False)
 
 
 async def run(*, dry: bool = False, by_hand: bool = False, now: datetime | None = None) -> SweepRun:
@@ -54,7 +54,8 @@ async def run(*, dry: bool = False, by_hand: bool = False, now: datetime | None 
     No vendor's failure is raised, and none keeps the other vendors from being swept.
     """
     async with leases.hold(LEASE):
-        return await _run(now or timezone.now(), dry=dry, by_hand=by_hand)
+        began = now if now is not None else await write(clock.now)
+        return await _run(began, dry=dry, by_hand=by_hand)
 
 
 async def _run(now: datetime, *, dry: bool, by_hand: bool) -> SweepRun:
@@ -68,7 +69,7 @@ async def _run(now: datetime, *, dry: bool, by_hand: bool) -> SweepRun:
         "ghosts": [pk for report in found for pk in report.asked_ghosts],
     }
     reasons = [f"{provider}: {'; '.join(report.asks)}" for provider, report in reports.items() if report.asks]
-    record.reason, record.ended_at = "\n".join(reasons), timezone.now()
+    record.reason, record.ended_at = "\n".join(reasons), await write(clock.now)
     record.state = SweepRun.State.ASKING if reasons else SweepRun.State.DONE
     await write(sweep_rows.finish_run, record)
     await write(_tell, record, reports)

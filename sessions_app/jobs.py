@@ -53,13 +53,16 @@ def converge_soon(session_id: UUID, *, seconds: float = 0.0, queue: str = UP, fa
 
 
 def _bring_forward(session_id: UUID, seconds: float, queue: str) -> bool:
-    """Have the waiting job run at that time if it would run later; False when none waits any more."""
+    """Have the waiting job run at that time if it would run later; False when none waits any more.
+
+    One without a time runs as soon as a worker is free, and keeps none.
+    """
     due = timezone.now() + timedelta(seconds=seconds)
     with connection.cursor() as cursor:
         cursor.execute(
-            "UPDATE procrastinate_jobs SET scheduled_at = LEAST(COALESCE(scheduled_at, %s), %s), queue_name = %s"
-            " WHERE queueing_lock = %s AND status = 'todo'",
-            [due, due, queue, lock_of(session_id)],
+            "UPDATE procrastinate_jobs SET queue_name = %s, scheduled_at = CASE WHEN scheduled_at > %s THEN %s"
+            " ELSE scheduled_at END WHERE queueing_lock = %s AND status = 'todo'",
+            [queue, due, due, lock_of(session_id)],
         )
         return bool(cursor.rowcount)
 

@@ -19,7 +19,7 @@ from django.db.models.functions import Greatest
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
-from provisioning import clock, rotations
+from provisioning import clock, rotations, unsettled
 from provisioning import services as provisioning
 from sessions_app import events, jobs, limits
 from sessions_app.addresses import network_of
@@ -113,7 +113,7 @@ def session_for(visitor: Visitor | None, slug: str) -> Session | None:
 
 def session_touch(session_id: UUID) -> None:
     """Note that somebody is there, so that the session does not count as abandoned."""
-    Session.objects.filter(pk=session_id).update(last_active_at=timezone.now())
+    Session.objects.filter(pk=session_id).update(last_active_at=clock.now())
 
 
 def session_end(session: Session) -> bool:
@@ -147,8 +147,9 @@ def session_extend(session_id: UUID, more: timedelta) -> datetime | None:
         still = Session.objects.filter(pk=session_id, state=Session.State.OPEN)
         if not still.update(kept_until=Greatest("kept_until", Value(until))):
             return None
+        before: datetime = still.values_list("expires_at", flat=True).get()
         if still.filter(expires_at__lt=until).update(expires_at=until):
-            provisioning.leases_extend(session_id, until)
+            provisioning.leases_extend(session_id, until, before=before)
             text = f"This app now lives until {until:%d %B %H:%M} UTC."
             events.append(session_id, "notice", {"level": "info", "text": text})
         ends: datetime = still.values_list("expires_at", flat=True).get()
@@ -250,7 +251,7 @@ def _session_insert(owner: str, idempotency_key: str | None, network_hash: str) 
             with transaction.atomic():
                 return Session.objects.create(
                     id=session_id, slug=slug_for(session_id), visitor_hash=owner, idempotency_key=idempotency_key,
-                    network_hash=network_hash,
+                    network_hash=network_hash, last_active_at=clock.now(),
                 )  # fmt: skip
         except IntegrityError:
             if not Session.objects.filter(slug=slug_for(session_id)).exists():
@@ -271,10 +272,10 @@ def _open_sessions(visitor: Visitor) -> QuerySet[Session]:
 
 def session_unsettled(session_id: UUID) -> bool:
     """Whether converging the session has something to do: a leg on its way up or down."""
-    return Session.objects.filter(
-        Q(state=Session.State.CLOSING) | Q(resources__state__in=["planned", "creating", "unknown", "deleting"]),
-        pk=session_id,
-    ).exists()
+    if unsettled.on_their_way().filter(session_id=session_id).exists():
+        return True
+    going = Q(state=Session.State.CLOSING) | Q(resources__state="deleting")
+    return Session.objects.filter(going, pk=session_id).exists()
 
 
 def session_in_flight(session_id: UUID) -> bool:

@@ -14,6 +14,7 @@ from django.db.models import Max
 from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
 
+from provisioning import clock
 from sessions_app import events, history, limits
 from sessions_app.errors import BadPrompt, Busy, Closed, NotFound
 from sessions_app.models import Session, Turn, Version
@@ -40,7 +41,7 @@ def turn_submit(session: Session, prompt: str) -> Turn:
         limits.check(session)
         last = session.turns.order_by("-number").first()
         turn = Turn.objects.create(session=session, number=last.number + 1 if last else 1, prompt=prompt)
-        session.last_active_at = timezone.now()
+        session.last_active_at = clock.now()
         session.prompted_at = session.prompted_at or session.last_active_at
         session.title = session.title or prompt.splitlines()[0][:80]
         session.save(update_fields=["last_active_at", "prompted_at", "title"])
@@ -92,7 +93,7 @@ def version_restore(session: Session, number: int) -> Version:
         tasks.restore_version.configure(lock=_lock(session.pk)).defer(
             session_id=str(session.pk), number=number, newest=_newest(session)
         )
-        Session.objects.filter(pk=session.pk).update(last_active_at=timezone.now())
+        Session.objects.filter(pk=session.pk).update(last_active_at=clock.now())
     return version
 
 

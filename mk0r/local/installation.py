@@ -70,26 +70,41 @@ def installation_secrets(var: Path) -> dict[str, str]:
         ) from error
 
 
+def kept_ports(var: Path) -> Ports | None:
+    """The ports that were settled last; None where none were, or nobody can tell."""
+    return _settled(var)[0]
+
+
+def _settled(var: Path) -> tuple[Ports | None, Ports | None]:
+    """The ports of last time, and those that were wanted then."""
+    try:
+        kept = dict(json.loads((var / "ports.json").read_text()))
+        wanted = kept.pop("wanted", None)
+        return Ports(**kept), Ports(**wanted) if wanted else None
+    except (OSError, ValueError, TypeError):
+        return None, None
+
+
 def choose_ports(var: Path, wanted: Ports, *, ours: frozenset[int]) -> tuple[Ports, list[str]]:
-    """Settle the ports: those of last time, else the wanted ones, else the next free ones.
+    """Settle the ports: those of last time where the same were wanted, else the wanted ones, else the next free ones.
 
     `ours` are ports that a part of this installation already listens on, which count as free. Returns the ports, and a
     sentence for each that is not the wanted one.
     """
-    path = var / "ports.json"
-    try:
-        last = Ports(**json.loads(path.read_text()))
-    except (OSError, ValueError, TypeError):
-        last = wanted
+    kept, kept_wanted = _settled(var)
+    last, last_wanted = kept or wanted, kept_wanted or wanted
     chosen: dict[str, int] = {}
     notes: list[str] = []
     for name in ("web", "cloud", "postgres"):
-        port, wish = getattr(last, name), getattr(wanted, name)
+        wish = getattr(wanted, name)
+        first = port = getattr(last, name) if getattr(last_wanted, name) == wish else wish
         while port in chosen.values() or (port not in ours and not is_free(port)):
             port = free_port(port + 1)
-        if port != wish:
+        if port != wish and port == first:
+            notes.append(f"{name} stays on port {port}, which it was given when {wish} was taken.")
+        elif port != wish:
             notes.append(f"Port {wish} is taken, so {name} listens on {port}.")
         chosen[name] = port
     ports = Ports(**chosen)
-    write_private(path, json.dumps(vars(ports)))
+    write_private(var / "ports.json", json.dumps({**vars(ports), "wanted": vars(wanted)}))
     return ports, notes

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -26,6 +26,7 @@ from mk0r.local.installation import (
     Unusable,
     choose_ports,
     installation_secrets,
+    kept_ports,
     open_directory,
     write_private,
 )
@@ -117,12 +118,12 @@ class Up:
 
     def _start(self, began: float) -> None:
         env = self.environment
-        fingerprint = code_fingerprint(ROOT)
         wanted = Ports(
-            web=int(env.get("MK0R_PORT") or 8000),
-            cloud=int(env.get("MK0R_CLOUD_PORT") or 8001),
-            postgres=int(env.get("MK0R_PG_PORT") or 8002),
+            web=_port(env, "MK0R_PORT", 8000),
+            cloud=_port(env, "MK0R_CLOUD_PORT", 8001),
+            postgres=_port(env, "MK0R_PG_PORT", 8002),
         )
+        fingerprint = code_fingerprint(ROOT)
         ports, notes = choose_ports(self.var, wanted, ours=self._listening())
         for note in notes:
             say(note)
@@ -145,9 +146,8 @@ class Up:
 
     def _listening(self) -> frozenset[int]:
         """Ports held by parts of this installation that outlived a killed `up`."""
-        try:
-            ports = Ports(**json.loads((self.var / "ports.json").read_text()))
-        except (OSError, ValueError, TypeError):
+        ports = kept_ports(self.var)
+        if ports is None:
             return frozenset()
         held = {
             ports.web: left_running(self.var, "web"),
@@ -298,6 +298,13 @@ class Up:
         if self.postgres is not None:
             self.postgres.stop()
         say("Stopped.")
+
+
+def _port(environment: Mapping[str, str], name: str, default: int) -> int:
+    value = environment.get(name) or str(default)
+    if not (value.isascii() and value.isdigit() and 0 < int(value) < 65536):
+        raise NotStarted(f"{name} is {value}, and a port is a number from 1 to 65535.")
+    return int(value)
 
 
 class Progress:

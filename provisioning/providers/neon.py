@@ -46,6 +46,7 @@ QUOTA = {
     "logical_size_bytes": 512_000_000,
 }
 _PAGE, _MAX_PAGES = 400, 100
+_WELL, _BADLY = {"finished", "skipped"}, {"failed", "error", "cancelled"}  # how an operation ends
 
 
 class _Project(pydantic.BaseModel):
@@ -109,6 +110,7 @@ class _Reset(pydantic.BaseModel):
 
 class _Operation(pydantic.BaseModel):
     status: str
+    created_at: datetime
 
 
 class _Operations(pydantic.BaseModel):
@@ -180,7 +182,7 @@ class Project(Step):
         params = {"search": order.name, "limit": "100"}
         if settings.NEON_ORG_ID:
             params["org_id"] = settings.NEON_ORG_ID
-        listed = await self._api.call(Verb.READ, "list_projects", "GET", "/projects", _Listed, params=params)
+        listed = await self._list(params)
         mine = [Found(one.id, one.created_at, name=one.name) for one in listed.projects if one.name == order.name]
         return sorted(mine, key=lambda one: (one.created_at is None, one.created_at and one.created_at.timestamp()))
 
@@ -191,9 +193,7 @@ class Project(Step):
         if settings.NEON_ORG_ID:
             params["org_id"] = settings.NEON_ORG_ID
         for _ in range(_MAX_PAGES):
-            listed = await self._api.call(Verb.READ, "list_projects", "GET", "/projects", _Listed, params=params)
-            if listed.unavailable:
-                raise partial("list_projects", f"{len(listed.unavailable)} unavailable")
+            listed = await self._list(params)
             for one in listed.projects:
                 if one.name.startswith(NAME_PREFIX):  # the search is partial, and looks at ids too
                     found[one.id] = Found(one.id, one.created_at, name=one.name)
@@ -204,6 +204,13 @@ class Project(Step):
                 raise partial("list_projects", "the cursor stands still")
             params["cursor"] = cursor
         raise partial("list_projects", f"more than {_MAX_PAGES} pages")
+
+    async def _list(self, params: Mapping[str, str]) -> _Listed:
+        """One page of projects, without gaps."""
+        listed = await self._api.call(Verb.READ, "list_projects", "GET", "/projects", _Listed, params=params)
+        if listed.unavailable:
+            raise partial("list_projects", f"{len(listed.unavailable)} unavailable")
+        return listed
 
     async def adopt(self, order: Order, found: Found) -> Made:  # noqa: ARG002 - the contract's shape
         """Ask for the connection of the database that is there, whatever it came to be called."""
@@ -223,14 +230,15 @@ class Project(Step):
         await self._await_connection(made.secrets["DATABASE_URL"])
 
     async def _await_operations(self, project: str) -> None:
+        """Until none is under way. What counts is how those begun last ended: one that failed before is history."""
         pause = 0.1
         while True:
             path = f"/projects/{project}/operations"
             answer = await self._api.call(Verb.READ, "operations", "GET", path, _Operations, params={"limit": "100"})
-            statuses = {one.status for one in answer.operations}
-            if statuses & {"failed", "error", "cancelled"}:
-                raise VendorError("operations", Outcome.REJECTED, status=200, broken=True, code="operation_failed")
-            if statuses <= {"finished", "skipped"}:
+            if {one.status for one in answer.operations} <= _WELL | _BADLY:
+                begun = max((one.created_at for one in answer.operations), default=None)  # in whole seconds
+                if any(one.status in _BADLY for one in answer.operations if one.created_at == begun):
+                    raise VendorError("operations", Outcome.REJECTED, status=200, broken=True, code="operation_failed")
                 return
             await asyncio.sleep(pause)
             pause = min(pause * 1.5, 1.0)

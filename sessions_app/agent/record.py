@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from django.db import transaction
 from django.utils import timezone
 
+from provisioning import clock
 from provisioning import services as provisioning
 from provisioning.models import Provider
 from sessions_app import events
@@ -45,7 +46,7 @@ def session_ending(turn: Turn) -> bool:
 
 def touch(turn: Turn) -> None:
     """Note that the session is in use, so that it is neither paused nor counted as abandoned."""
-    Session.objects.filter(pk=turn.session_id).update(last_active_at=timezone.now())
+    Session.objects.filter(pk=turn.session_id).update(last_active_at=clock.now())
 
 
 def waiting_for(turn: Turn) -> list[str]:
@@ -116,7 +117,7 @@ def finish(turn: Turn, state: Turn.State, summary: str, *, lines: int = 0, uuids
         Turn.objects.filter(pk=turn.pk).update(
             state=state, finished_at=ended, summary=summary, log_lines=now.log_lines + lines
         )
-        Session.objects.filter(pk=session.pk).update(last_active_at=ended)
+        Session.objects.filter(pk=session.pk).update(last_active_at=clock.now())
         data = {
             "turn": turn.number,
             "state": state.value,

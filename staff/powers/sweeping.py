@@ -9,7 +9,7 @@ from django.db.models import Model, Q
 from django.urls import reverse
 from django.utils import timezone
 
-from provisioning import sweep, sweep_rows
+from provisioning import clock, sweep, sweep_rows
 from provisioning.models import Ghost, Stray, SweepRun
 from provisioning.sweep_rules import DRY_COUNTS
 from sessions_app.database import db
@@ -58,7 +58,7 @@ class Sweep(Power):
 
     def checked(self, options: dict[str, Any]) -> dict[str, Any]:
         dry = switch(options, "dry", "Say whether the run is to be dry or live.")
-        if not dry and not sweep_rows.looked_by_hand(timezone.now() - DRY_COUNTS):
+        if not dry and not sweep_rows.looked_by_hand(clock.now() - DRY_COUNTS):
             raise Refused("Dry run first: a live one is taken within an hour after a dry run by hand, so look at that.")
         return {"dry": dry}
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from embedded.ports import is_free
-from mk0r.local.installation import Ports, Unusable, choose_ports, installation_secrets, open_directory
+from mk0r.local.installation import Ports, Unusable, choose_ports, installation_secrets, kept_ports, open_directory
 
 NONE: frozenset[int] = frozenset()
 
@@ -53,6 +53,21 @@ def test_ports_once_chosen_stay(tmp_path: Path, first: int) -> None:
         before, _ = choose_ports(tmp_path, Ports(first, first + 1, first + 2), ours=NONE)
     after, _ = choose_ports(tmp_path, Ports(first, first + 1, first + 2), ours=NONE)
     assert after == before
+
+
+def test_a_port_that_stays_is_not_said_to_be_taken(tmp_path: Path, first: int) -> None:
+    wanted = Ports(first, first + 1, first + 2)
+    with socket.create_server(("127.0.0.1", first)):
+        before, _ = choose_ports(tmp_path, wanted, ours=NONE)
+    _, notes = choose_ports(tmp_path, wanted, ours=NONE)
+    assert notes[0] == f"web stays on port {before.web}, which it was given when {first} was taken."
+
+
+def test_another_wish_than_last_time_counts(tmp_path: Path, first: int) -> None:
+    choose_ports(tmp_path, Ports(first, first + 1, first + 2), ours=NONE)
+    wanted = Ports(first + 5, first + 1, first + 2)
+    assert choose_ports(tmp_path, wanted, ours=NONE) == (wanted, [])
+    assert kept_ports(tmp_path) == wanted
 
 
 def test_a_port_held_by_our_own_leftover_is_kept(tmp_path: Path, first: int) -> None:

@@ -26,6 +26,16 @@ def test_a_file_that_cannot_be_read_stops_the_start_and_is_named(
     assert "GITHUB_TOKEN_FILE names /nowhere/token" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("port", ["abc", "-1", "0", "65536", "8000.0"])
+def test_a_port_that_is_none_stops_the_start_and_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], port: str
+) -> None:
+    monkeypatch.setenv("MK0R_VAR", str(tmp_path))
+    monkeypatch.setenv("MK0R_PORT", port)
+    assert up.main() == 1
+    assert f"MK0R_PORT is {port}, and a port is a number" in capsys.readouterr().err
+
+
 def test_reading_leaves_the_environment_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
     before = dict(os.environ)
     up.read_environment()

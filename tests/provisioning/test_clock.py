@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 import time_machine
 from channels.db import database_sync_to_async
+from django.db import connection
 from django.db.models.functions import Now
+from django.test import AsyncClient
 
-from provisioning import clock, services
+from provisioning import clock, services, sweep
 from sessions_app import sweeps, tokens
 from sessions_app.models import Session
 
@@ -57,6 +59,37 @@ def test_i12_a_new_session_lives_as_long_as_it_should(wrong_clock: None, setting
 
     left = session_begin(None).expires_at - clock.now()
     assert abs(left - timedelta(seconds=settings.MK0R_SESSION_TTL)) < timedelta(seconds=60)
+
+
+@pytest.mark.django_db
+def test_a_session_that_somebody_looks_at_is_not_abandoned_whatever_the_clock_says(wrong_clock: None) -> None:
+    from sessions_app.services import session_begin, session_touch
+
+    session = session_begin(None)
+    assert sweeps.close_due() == []
+    session_touch(session.pk)
+    assert sweeps.close_due() == []
+    session.refresh_from_db()
+    assert abs(session.last_active_at - clock.now()) < timedelta(seconds=60)
+
+
+async def test_a_sweep_is_dated_by_the_database(
+    vendor_settings: Any, transactional_db: None, wrong_clock: None
+) -> None:
+    """By a clock that was ahead, the next sweep would be due an hour late, and what was just made be old enough."""
+    run = await sweep.run(dry=True)
+    assert abs(run.started_at - await database_sync_to_async(clock.now)()) < timedelta(seconds=60)
+
+
+@pytest.mark.django_db
+async def test_a_worker_that_beats_is_alive_whatever_the_clock_says(transactional_db: None, wrong_clock: None) -> None:
+    def beat() -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("INSERT INTO procrastinate_workers (last_heartbeat) VALUES (now()) RETURNING id")
+
+    await database_sync_to_async(beat)()
+    checks = (await AsyncClient().get("/api/health")).json()["checks"]
+    assert checks["worker"]["ok"]
 
 
 async def test_a_wait_that_the_database_set_is_as_long_as_it_says_whatever_the_clock_says(

@@ -22,6 +22,7 @@ from provisioning.outcome import Outcome
 from provisioning.providers.base import Made, Order, Step
 from provisioning.providers.neon import read_uri
 from provisioning.providers.registry import STEPS
+from provisioning.secrets import Secret
 from sessions_app.slugs import slug_for
 from tests.fixtures.loopback import recorder
 
@@ -255,6 +256,52 @@ async def test_neon_ends_at_an_empty_page_and_takes_no_list_with_gaps_for_whole(
         pages[1]["unavailable"] = ["project-that-slept"]
         with pytest.raises(VendorError):
             await step.inventory()
+
+
+async def test_i6_what_neon_could_not_look_at_is_not_proved_absent(settings: Any) -> None:
+    step = next(step for step in STEPS if step.provider == "neon")
+
+    async def answer(_request: web.Request) -> web.Response:
+        return web.json_response({"projects": [], "unavailable": ["project-that-slept"]})
+
+    async with recorder(answer) as (url, _):
+        settings.NEON_API_URL, settings.NEON_API_KEY = url, "napi_0"
+        with pytest.raises(VendorError) as caught:
+            await step.find(order())
+    assert caught.value.outcome is Outcome.AMBIGUOUS
+
+
+@pytest.mark.parametrize(
+    ("operations", "broken"),
+    [
+        ("0 failed 0 cancelled", True),
+        ("0 finished 0 error", True),
+        ("0 error 0 finished", True),
+        ("0 finished 3 failed", True),
+        ("0 finished 3 failed 9 finished", False),
+        ("0 finished 0 finished 3 cancelled 9 skipped", False),
+    ],
+)
+async def test_a_project_is_broken_by_its_last_operation_and_not_by_one_long_ago(
+    settings: Any, operations: str, broken: bool
+) -> None:
+    """A broken one is deleted, and one that is asked about again after its key was revoked holds an app's data."""
+    step = next(step for step in STEPS if step.provider == "neon")
+    words = operations.split()
+    listed = [
+        {"status": status, "created_at": f"2026-05-04T12:00:0{second}Z"}
+        for second, status in zip(words[::2], words[1::2], strict=True)
+    ]
+
+    async def answer(_request: web.Request) -> web.Response:
+        return web.json_response({"operations": listed[::-1]})
+
+    async with recorder(answer) as (url, _):
+        settings.NEON_API_URL, settings.NEON_API_KEY = url, "napi_0"
+        made = Made("p-1", secrets={"DATABASE_URL": Secret("postgresql://a:b@127.0.0.1:9/c")})
+        with pytest.raises(VendorError) as caught:
+            await step.finish(order(), made)
+    assert (caught.value.broken, caught.value.operation) == (broken, "operations" if broken else "connect")
 
 
 async def test_github_lists_the_organisation_where_there_is_one_whatever_else_is_in_it(settings: Any) -> None:

@@ -104,6 +104,13 @@ def test_a_bad_ring_names_its_setting(settings: Any, ring: str) -> None:
         encrypt(Secret("value"), identity="row")
 
 
+def test_i17_two_keys_of_one_id_are_refused_as_only_one_of_them_would_count(settings: Any) -> None:
+    one, other = (base64.b64encode(os.urandom(32)).decode() for _ in range(2))
+    settings.MK0R_ENCRYPTION_KEYS = f"k1:{one},k1:{other}"
+    with pytest.raises(ImproperlyConfigured, match=r"MK0R_ENCRYPTION_KEYS: .*k1"):
+        encrypt(Secret("value"), identity="row")
+
+
 def test_i15_a_secret_never_prints_itself(caplog: pytest.LogCaptureFixture) -> None:
     secret = Secret("hunter2-hunter2")
     with caplog.at_level(logging.INFO):

@@ -13,6 +13,7 @@ import pytest
 from django.core.checks import CheckMessage
 
 from mk0r.checks import settings_fit
+from mk0r.environment import Environment
 
 ROOT = Path(__file__).resolve().parents[2]
 KEY = base64.b64encode(bytes(range(32))).decode()
@@ -39,6 +40,18 @@ BAD = {
     "a grace that is no number": ({"MK0R_SWEEP_GRACE": float("nan")}, "MK0R_SWEEP_GRACE"),
     "a cap that is no number": ({"MK0R_BUDGET_USD": float("nan")}, "MK0R_BUDGET_USD"),
     "an address that is none": ({"PUBLIC_URL": "mk0r.example"}, "PUBLIC_URL"),
+    "sessions that are over when they begin": ({"MK0R_SESSION_TTL": -5}, "MK0R_SESSION_TTL"),
+    "workers that beat without a pause": ({"MK0R_WORKER_SILENCE": 0.0}, "MK0R_WORKER_SILENCE"),
+    "a leg without time": ({"LEG_DEADLINES": {"neon": 0.0}}, "NEON_DEADLINE"),
+}
+# What no check can come to see: values that cannot even be read -> what is said of them, after their name.
+UNREADABLE = {
+    "PUBLIC_URL": ("http://[::1", "must look like https://"),
+    "E2B_SANDBOX_URL": ("http://localhost:port", "must look like https://"),
+    "NEON_API_URL": ("localhost:8001/neon", "must look like https://"),
+    "DATABASE_URL": ("sqlite:///mk0r.db", "must be of a Postgres database"),
+    "RESEND_API_KEY": ("re_schlüssel", "holds a character that no key has"),
+    "GITHUB_TOKEN_FILE": ("/nowhere/token", "names /nowhere/token, which cannot be read"),
 }
 
 
@@ -75,6 +88,22 @@ def test_a_deployment_with_good_settings_passes_every_check_of_django(tmp_path: 
     assert status != 0
     assert "MK0R_BUDGET_USD" in said
     assert "SECRET_KEY" in said
+
+
+@pytest.mark.parametrize("name", UNREADABLE)
+def test_a_value_that_cannot_be_read_stops_the_start_and_names_itself(tmp_path: Path, name: str) -> None:
+    value, words = UNREADABLE[name]
+    status, said = check({name: value}, tmp_path)
+    assert status != 0
+    assert f"{name} {words}" in said
+
+
+def test_what_ends_a_line_in_a_file_is_no_part_of_the_value_it_holds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "token").write_text("ghp_0123456789\n")
+    monkeypatch.setenv("GITHUB_TOKEN_FILE", str(tmp_path / "token"))
+    assert Environment().key("GITHUB_TOKEN") == "ghp_0123456789"
 
 
 def test_a_path_with_the_name_of_a_tool_is_no_excuse(tmp_path: Path) -> None:

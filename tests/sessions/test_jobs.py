@@ -42,6 +42,14 @@ def test_wishes_made_while_a_job_waits_add_none_and_the_nearest_time_wins(sessio
     assert job.queue_name == "teardown"
 
 
+def test_a_wish_for_later_puts_off_none_that_was_for_now(session: Session) -> None:
+    _set(session, status="succeeded")
+    jobs.converge_soon(session.pk)
+    jobs.converge_soon(session.pk, seconds=3600)
+    scheduled_at = _jobs(session, status="todo").get().scheduled_at
+    assert scheduled_at is None or scheduled_at <= timezone.now()
+
+
 def test_a_wish_that_comes_while_the_job_runs_is_kept_for_afterwards(session: Session) -> None:
     _set(session, status="doing")
     jobs.converge_soon(session.pk)
@@ -101,6 +109,22 @@ def test_a_session_that_everybody_forgot_is_given_a_job_and_others_are_left(sess
     assert sweeps.forgotten_resume() == 1
     assert sweeps.forgotten_resume() == 0
     assert _jobs(session, status="todo").count() == 1
+
+
+def test_a_step_that_waits_for_a_retry_of_the_one_before_it_is_nothing_to_go_on_with(session: Session) -> None:
+    _set(session, status="failed")
+    Session.objects.filter(pk=session.pk).update(created_at=timezone.now() - timedelta(minutes=2))
+    session.resources.exclude(provider="resend").update(state="ready", external_id="x")
+    session.resources.filter(provider="resend").update(kind="audience")
+    audience = session.resources.get(provider="resend")
+    session.resources.create(provider="resend", kind="api_key", name=audience.name)
+    assert services.session_unsettled(session.pk)
+    session.resources.filter(pk=audience.pk).update(state="failed", error={"reason": "quota"})
+    assert not services.session_unsettled(session.pk)
+    assert sweeps.forgotten_resume() == 0
+    session.resources.filter(pk=audience.pk).update(state="ready", external_id="y", error=None)
+    assert services.session_unsettled(session.pk)
+    assert sweeps.forgotten_resume() == 1
 
 
 def test_an_ending_that_everybody_forgot_is_gone_on_with(session: Session) -> None:

@@ -92,6 +92,28 @@ def test_a_session_that_cannot_be_ended_keeps_no_other_from_it(ada: Any, monkeyp
     assert sweeps.close_due() == [other.slug]
 
 
+def test_what_is_due_no_more_by_the_time_its_turn_comes_is_not_ended(
+    ada: Any, monkeypatch: pytest.MonkeyPatch, settings: Any
+) -> None:
+    due, extended, prompted = (services.session_begin(ada.visitor) for _ in range(3))
+    now = timezone.now()
+    Session.objects.filter(pk=due.pk).update(expires_at=now - timedelta(hours=1))
+    Session.objects.filter(pk=extended.pk).update(expires_at=now - timedelta(seconds=1))
+    long_ago = now - timedelta(seconds=settings.MK0R_ABANDONED_TTL + 5)
+    Session.objects.filter(pk=prompted.pk).update(last_active_at=long_ago)
+    end = sweeps.session_end
+
+    def meanwhile(session: Session) -> bool:
+        if session.pk == due.pk:
+            services.session_extend(extended.pk, timedelta(hours=1))
+            services.turn_submit(prompted, "a guest book")
+        return end(session)
+
+    monkeypatch.setattr(sweeps, "session_end", meanwhile)
+    assert sweeps.close_due() == [due.slug]
+    assert set(Session.objects.filter(state="open").values_list("pk", flat=True)) == {extended.pk, prompted.pk}
+
+
 async def _until(seen: Callable[[], bool]) -> None:
     async with asyncio.timeout(60):
         while not seen():

@@ -13,7 +13,6 @@ from typing import Any
 
 import psycopg
 import pytest
-import time_machine
 from channels.db import database_sync_to_async
 from django.utils import timezone
 
@@ -32,6 +31,7 @@ from staff.powers import POWERS
 from staff.powers import Order as Said
 from staff.refusals import Refused
 from tests.fixtures.cloud import CloudUnderTest, run_cloud
+from tests.fixtures.travel import later
 from tests.staff.conftest import begun
 from tests.staff.ordering import ordered
 
@@ -69,14 +69,10 @@ async def sam(actor: Callable[[str], Actor]) -> Actor:
     return await db(actor)("admin")
 
 
-def after(span: timedelta) -> Any:
-    return time_machine.travel(timezone.now() + span)
-
-
 async def swept(sam: Actor, *spans: timedelta, dry: bool = True) -> str:
     """Sweep by hand at each of these times from now; what the last one said."""
     for span in spans or (LATER, LATEST):
-        with after(span):
+        with later(span):
             [(state, words)] = await ordered(sam, "sweep", ["all"], dry=dry)
             assert state == "done"
     return words
@@ -138,7 +134,7 @@ async def test_a_live_sweep_is_taken_after_a_dry_one_and_deletes_what_that_named
     assert [late in one.name for one in effects["all"]] == [True]
     assert "1 deleted" in await swept(sam, LATEST + timedelta(minutes=1), dry=False)
     assert not alive(vendors, late)
-    with after(LATEST + timedelta(minutes=62)), pytest.raises(Refused, match="Dry run first"):
+    with later(LATEST + timedelta(minutes=62)), pytest.raises(Refused, match="Dry run first"):
         await db(undertakings.begin)(sam, POWERS["sweep"], ["all"], options={"dry": "false"})
     assert {one async for one in Entry.objects.values_list("action", "subject")} == {("sweep", "every vendor")}
 
@@ -147,7 +143,7 @@ async def test_i11_one_stray_is_deleted_on_a_persons_word_and_no_other(vendors: 
     copies = [await copied(step_for(*AUDIENCE)) for _ in range(3)]
     assert "it asks about 3" in await swept(sam)
     first, second, third = [await stray(one) for one in copies]
-    with after(LATEST):
+    with later(LATEST):
         came = await ordered(sam, "delete_stray", [first.pk])
         assert came == [("done", "deleted, and not found when looked for again")]
         assert await ordered(sam, "delete_stray", [first.pk]) == [("nothing", "was deleted before")]
@@ -162,7 +158,7 @@ async def test_i11_one_stray_is_deleted_on_a_persons_word_and_no_other(vendors: 
     assert alive(vendors, *copies) == {copies[2]}
     # It is gone by itself.
     await step_for(*AUDIENCE).destroy(Made(copies[2], meta={"family": "audiences"}))
-    with after(LATEST):
+    with later(LATEST):
         assert await ordered(sam, "delete_stray", [third.pk]) == [("nothing", "is gone already")]
 
 
@@ -179,7 +175,7 @@ async def test_i11_what_is_too_young_owned_or_another_thing_by_now_is_not_delete
     await Resource.objects.filter(pk=row.pk).aupdate(external_id=owned)
     await Stray.objects.filter(external_id=other).aupdate(made_at=timezone.now() - DAY)
     changed = await stray(other)
-    with after(LATEST):
+    with later(LATEST):
         assert [one[0] for one in await ordered(sam, "delete_stray", [found.pk])] == ["nothing"]
         [(state, words)] = await ordered(sam, "delete_stray", [changed.pk])
         assert (state, words) == ("failed", "is not what was seen any more: sweep again, then decide anew")
@@ -201,7 +197,7 @@ async def test_i1_a_stray_is_given_to_the_session_that_lost_its_own_and_that_ver
     await swept(sam)
     found = await stray(twins[1])
     assert found.why == "its row has nothing else and may take it up"
-    with after(LATEST):
+    with later(LATEST):
         assert await ordered(sam, "adopt", [found.pk], session) == [("done", "is live")]
         assert [one[0] for one in await ordered(sam, "adopt", [found.pk], session)] == ["nothing"]
     row = (await rows(session))[PROJECT]
@@ -210,7 +206,7 @@ async def test_i1_a_stray_is_given_to_the_session_that_lost_its_own_and_that_ver
     with psycopg.connect(env["DATABASE_URL"].expose()) as connection:
         assert connection.execute("select count(*) from kept").fetchone() == (0,)
     assert alive(vendors, *twins) == set(twins)  # the other is nobody's still
-    with after(LATEST):
+    with later(LATEST):
         [(state, words)] = await ordered(sam, "adopt", [(await stray(twins[0])).pk], session)
         assert (state, "has another that is live" in words) == ("failed", True)
 
@@ -225,7 +221,7 @@ async def test_what_cannot_be_given_to_a_session_is_refused_with_the_reason(
     await swept(sam)
     await db(services.session_end)(ended)
     expected = {key: "its secret was shown once", dead: "is ending", orphan: "no session of this ledger"}
-    with after(LATEST):
+    with later(LATEST):
         for external_id, why in expected.items():
             [(state, words)] = await ordered(sam, "adopt", [(await stray(external_id)).pk])
             assert (state, why in words) == ("failed", True), words
@@ -240,7 +236,7 @@ async def test_what_staff_leave_alone_is_neither_deleted_nor_asked_about_again_u
     copies = [await copied(step_for(*AUDIENCE)) for _ in range(2)]
     assert "it asks about 2" in await swept(sam)
     run = await SweepRun.objects.aget(state="asking")
-    with after(LATEST):
+    with later(LATEST):
         with pytest.raises(Refused, match="Say why"):
             await db(undertakings.begin)(sam, POWERS["dismiss"], [f"run-{run.pk}"])
         keys = [f"run-{run.pk}", (await stray(late)).pk]
@@ -256,7 +252,7 @@ async def test_what_staff_leave_alone_is_neither_deleted_nor_asked_about_again_u
     assert (newest.state, newest.report["resend"]["left"]) == ("done", 3)
     kept = await stray(copies[0])
     assert (kept.dismissed_by, kept.dismissed_reason) == ("admin", "The other office runs a copy.")
-    with after(LATEST):
+    with later(LATEST):
         assert [one[0] for one in await ordered(sam, "delete_stray", [kept.pk])] == ["done"]
     assert alive(vendors, late, *copies) == {late, copies[1]}
 
@@ -267,12 +263,12 @@ async def test_i11_an_approval_deletes_what_its_run_asked_about_even_if_the_work
     copies = [await copied(step_for(*AUDIENCE)) for _ in range(2)]
     await swept(sam)
     run = await SweepRun.objects.aget(state="asking")
-    later = await copied(step_for(*AUDIENCE))
+    another = await copied(step_for(*AUDIENCE))
     await db(sweep_rows.approve)(run.pk, by="sam", now=timezone.now())  # and then it died
-    with after(LATEST + timedelta(minutes=5)):
+    with later(LATEST + timedelta(minutes=5)):
         assert await ordered(sam, "approve", [run.pk]) == [("done", "2 of 2 deleted, 0 of 0 repaired")]
         assert [one[0] for one in await ordered(sam, "approve", [run.pk])] == ["nothing"]
-    assert alive(vendors, *copies, later) == {later}
+    assert alive(vendors, *copies, another) == {another}
 
 
 async def test_a_ghost_is_repaired_once_its_vendor_says_again_that_it_is_gone(

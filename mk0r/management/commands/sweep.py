@@ -11,7 +11,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 from django.utils import timezone
 
-from provisioning import http, sweep, sweep_rows, sweep_rules
+from provisioning import clock, http, sweep, sweep_rows, sweep_rules
 from provisioning.sweep_models import SweepRun
 from staff import audit
 from staff.actors import of_shell
@@ -59,7 +59,7 @@ class Command(BaseCommand):
 
     def _require_dry_first(self, *, dry: bool) -> None:
         """What a live run by hand would delete has been looked at by somebody; every run by hand is on record."""
-        if not dry and not sweep_rows.looked_by_hand(timezone.now() - sweep_rules.DRY_COUNTS):
+        if not dry and not sweep_rows.looked_by_hand(clock.now() - sweep_rules.DRY_COUNTS):
             raise CommandError("Look first: manage.py sweep --dry-run. A live run is taken within an hour after that.")
         audit.record(of_shell(), "sweep", "every vendor", dry=dry)
 

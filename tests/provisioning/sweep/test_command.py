@@ -9,15 +9,14 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-import time_machine
 from channels.db import database_sync_to_async
 from django.core.management import CommandError
 from django.db import connection
-from django.utils import timezone
 
 from provisioning import services
 from provisioning.sweep_models import SweepRun
 from staff.models import Entry
+from tests.fixtures.travel import later
 from tests.provisioning.sweep.acts import forget, mine
 
 pytestmark = pytest.mark.usefixtures("vendors")
@@ -61,7 +60,7 @@ async def test_the_command_prints_what_was_found_and_ends_with_1_when_it_asks(
     assert listed == owned + foreign
     await database_sync_to_async(SweepRun.objects.all().delete)()
     await forget(session)
-    with time_machine.travel(timezone.now() + timedelta(hours=1)):  # what it made is older than this ledger
+    with later(timedelta(hours=1)):  # what it made is older than this ledger
         status, said = await asyncio.to_thread(command, "--dry-run", "--json")
         told = json.loads(said)
         approved = await asyncio.to_thread(command, "--approve", str(told["run"]))
