@@ -104,14 +104,14 @@ class _Runner:
             await sightings.remember(self._session, self._sandbox)
 
     async def _run(self) -> None:
-        await self._look()
         if self._turn.state == Turn.State.QUEUED:
+            await self._look()
             await self._backend()
         self._sandbox = sandbox = await self._reach()
         agent, repository = Agent(sandbox, self._turn.number), Repository(sandbox)
         probe = await self._installed(agent)
         self._require_isolation(probe)
-        await self._base(sandbox, probe)
+        await self._base(sandbox, agent, probe)
         if self._turn.state == Turn.State.QUEUED and not await db(record.begin, self._turn, sandbox.id):
             await self._look(now=True)
             raise _Over
@@ -207,11 +207,15 @@ class _Runner:
         text += "Set MK0R_ALLOW_UNISOLATED=1 to allow it."
         raise _Ended(Turn.State.FAILED, text)
 
-    async def _base(self, sandbox: Sandbox, probe: Probe) -> None:
-        """Have the app's files there, and keep the tree as the turn finds it: a turn that changes nothing makes no
-        version."""
+    async def _base(self, sandbox: Sandbox, agent: Agent, probe: Probe) -> None:
+        """Have the app's files there and nobody else at work on them, and keep the tree as the turn finds it: a turn
+        that changes nothing makes no version."""
         if probe.started:
             return
+        await self._look(now=True)
+        if probe.left is not None:
+            log.warning("turn.agent_left session=%s", self._session.slug)
+            await agent.stop(probe.left)
         try:
             _, tree = await workspace.opened(self._session, sandbox)
         except GitFailed as error:
@@ -248,6 +252,7 @@ class _Runner:
         It is read from its first line on, also when half of it is written already: that rebuilds the parser.
         """
         flushed = 0.0
+        await self._heed(agent)  # an agent that never said a word gives no other occasion
         async with aclosing(agent.lines(self._pid)) as lines:
             async for line in lines:
                 if line is not None:
@@ -255,8 +260,7 @@ class _Runner:
                 if time.monotonic() - flushed >= FLUSH_SECONDS:
                     await db(self._write)
                     flushed = time.monotonic()
-                if await self._wants_stop():
-                    await self._stop(agent, Turn.State.CANCELLED, f"Stopped. {_KEPT}")
+                await self._heed(agent)
                 if self._age() > TURN_SECONDS:
                     text = f"The agent worked for {TURN_SECONDS / 60:.0f} minutes without an end. {_KEPT}"
                     await self._stop(agent, Turn.State.FAILED, text)
@@ -281,11 +285,20 @@ class _Runner:
         if self._journal.write(events.secrets_of(self._session), last=last):
             faults.point("turn.after_write")
 
+    async def _heed(self, agent: Agent) -> None:
+        """End the agent when somebody wants the turn to stop."""
+        if await self._wants_stop():
+            await self._stop(agent, Turn.State.CANCELLED, f"Stopped. {_KEPT}")
+
     async def _stop(self, agent: Agent, state: Turn.State, summary: str) -> None:
         """End the agent, take in what it still wrote, and end the turn."""
         await agent.stop(self._pid)
-        for line in (await agent.rest(self._pid, self._seen + 1))[0]:
-            self._take(line)
+        more = True
+        while more:
+            lines, more = await agent.rest(self._pid, self._seen + 1)
+            for line in lines:
+                self._take(line)
+            more = more and bool(lines)
         raise _Ended(state, summary)
 
     async def _judge(self, agent: Agent) -> None:
