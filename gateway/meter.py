@@ -56,6 +56,7 @@ class Call:
     most: int = 0
     id: UUID = field(default_factory=uuid4)
     held: bool = False  # let in by `hold`
+    turn_id: int | None = None  # the turn that ran when it was let in
     sent: bool = True  # False: it is certain that the upstream never saw it
     status: int = 0
     complete: bool = False
@@ -104,6 +105,8 @@ def hold(call: Call) -> None:
             )
         if 0 < cap <= session.spent_usd + held:
             raise Held("What is left of this session's budget is held by calls under way. Try again in a moment.")
+        running = Turn.objects.filter(session=session, state=Turn.State.RUNNING)
+        call.turn_id = running.values_list("pk", flat=True).first()
         most = cost_usd(call.model, Usage(input=call.prompt, output=call.most))
         if most:
             ModelHold.objects.create(id=call.id, session=session, usd=most)
@@ -131,16 +134,18 @@ async def end(call: Call) -> None:
 
 @in_database
 def settle(call: Call) -> None:
-    """Write the call down, add its cost to its session and to the turn that runs, and give back what was held."""
+    """Write the call down, add its cost to its session and to the turn that made it, and give back what was held.
+
+    That turn may be over, and another may run: a call that was left is settled after whoever left it.
+    """
     usage = _usage(call)
     cost = cost_usd(call.model, usage)
     with transaction.atomic():
         Session.objects.select_for_update(no_key=True).get(pk=call.session_id)  # before the turn, as everybody does
         ModelHold.objects.filter(pk=call.id).delete()
-        turn = Turn.objects.filter(session_id=call.session_id, state=Turn.State.RUNNING).first()
         ModelCall.objects.create(
             session_id=call.session_id,
-            turn=turn,
+            turn_id=call.turn_id,
             model=call.model[:100],
             status=call.status,
             complete=call.complete,
@@ -152,8 +157,8 @@ def settle(call: Call) -> None:
             started_at=call.started_at,
             duration_ms=round((time.monotonic() - call.clock) * 1000),
         )
-        if turn is not None and cost:
-            Turn.objects.filter(pk=turn.pk).update(cost_usd=F("cost_usd") + cost)
+        if call.turn_id is not None and cost:
+            Turn.objects.filter(pk=call.turn_id).update(cost_usd=F("cost_usd") + cost)
         if cost:
             Session.objects.filter(pk=call.session_id).update(spent_usd=F("spent_usd") + cost)
 
