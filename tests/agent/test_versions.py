@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sessions_app import services
+from sessions_app.agent import turn as agent_turn
 from sessions_app.agent import versions
 from sessions_app.agent.repository import GitFailed, Repository
 from sessions_app.agent.sandboxes import Sandbox
@@ -142,6 +143,41 @@ async def test_a_file_too_large_for_the_repository_is_left_out_and_named(
     assert sandbox.git("ls-tree", "-r", "--name-only", "main").splitlines() == [".gitignore", "b.txt", "index.html"]
     assert "a/film.mp4" in (await events("notice"))[0]["text"]
     assert (sandbox.app / "a/film.mp4").exists()
+
+
+async def test_a_page_whose_title_is_no_text_keeps_no_turn_from_its_end(
+    prompted: Prompted, sandbox: LocalSandbox, session: Session
+) -> None:
+    sandbox.plays(INIT, {"write": "index.html", "text": "<title>Guest\0book</title>"}, result())
+    assert (await prompted("first")).state == "done"
+    await in_db(session.refresh_from_db)
+    assert session.title == "Guest\N{REPLACEMENT CHARACTER}book"
+
+
+async def test_two_workers_with_one_turn_make_one_version_of_it(
+    prompted: Prompted, events: Events, sandbox: LocalSandbox, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first is paused with the commit in its hands until the second, which took the turn over, has made it."""
+    paused, on = asyncio.Event(), asyncio.Event()
+    commit = Repository.commit
+
+    async def slow(self: Repository, *args: Any) -> str:
+        made = await commit(self, *args)
+        if not paused.is_set():
+            paused.set()
+            await on.wait()
+        return made
+
+    monkeypatch.setattr(Repository, "commit", slow)
+    sandbox.plays(INIT, {"write": "a.txt", "text": "1"}, result())
+    turn = await prompted("first", wait=False)
+    first = asyncio.create_task(agent_turn.run(turn.pk))
+    await asyncio.wait_for(paused.wait(), 30)
+    await asyncio.wait_for(agent_turn.run(turn.pk), 30)
+    on.set()
+    await asyncio.wait_for(first, 30)
+    assert [event["number"] for event in await events("version.created")] == [1]
+    assert len(await events("turn.finished")) == 1
 
 
 async def test_a_push_that_fails_keeps_the_version_and_the_next_one_brings_it(
