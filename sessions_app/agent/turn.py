@@ -37,6 +37,7 @@ log = logging.getLogger(__name__)
 BACKEND_SECONDS = 90.0  # by then every leg's own deadline has passed
 INSTALL_SECONDS = 600.0  # the agent's program may still be downloading on a first start
 TURN_SECONDS = 2700.0
+LINGER_SECONDS = 120.0  # of silence after its last word; the agent's program has been known not to end by itself
 FLUSH_SECONDS = 0.12  # at most about eight times a second
 LOOK_SECONDS = 0.3  # how late a wish to stop may be noticed
 _KEEP_SECONDS = 60.0
@@ -89,7 +90,7 @@ class _Runner:
         self._sandbox: Sandbox | None = None
         self._seen = 0  # lines of the log read by this run
         self._written_before = turn.log_lines  # of those, how many an earlier run has made events of
-        self._looked = self._kept = 0.0
+        self._looked = self._kept = self._heard = 0.0
 
     async def to_the_end(self) -> None:
         """Run the turn, end it in one way or another, and remember the files as it left them."""
@@ -247,7 +248,7 @@ class _Runner:
     # --- while the agent works ----------------------------------------------------------------------------------------
 
     async def _listen(self, agent: Agent) -> None:
-        """Turn the agent's log into events until it ends or has to.
+        """Turn the agent's log into events until the agent ends or has to.
 
         It is read from its first line on, also when half of it is written already: that rebuilds the parser.
         """
@@ -261,6 +262,9 @@ class _Runner:
                     await db(self._write)
                     flushed = time.monotonic()
                 await self._heed(agent)
+                if self._parser.result is not None and time.monotonic() - self._heard > LINGER_SECONDS:
+                    await agent.stop(self._pid)
+                    return  # what it says to being stopped is no answer
                 if self._age() > TURN_SECONDS:
                     text = f"The agent worked for {TURN_SECONDS / 60:.0f} minutes without an end. {_KEPT}"
                     await self._stop(agent, Turn.State.FAILED, text)
@@ -277,6 +281,7 @@ class _Runner:
 
     def _take(self, line: str) -> None:
         step = self._parser.feed(line)
+        self._heard = time.monotonic()
         self._seen += 1
         if self._seen > self._written_before:
             self._journal.add(step)

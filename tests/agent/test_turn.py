@@ -172,6 +172,17 @@ async def test_a_wish_to_stop_that_a_dead_worker_left_ends_the_agent(
     assert len(await events("agent.tool")) == 1200
 
 
+async def test_an_agent_that_does_not_leave_after_its_last_word_is_ended_and_its_work_kept(
+    prompted: Prompted, events: Events, sandbox: LocalSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(agent_turn, "LINGER_SECONDS", 0.5)
+    sandbox.plays(*BUILD, {"sleep": 60})
+    turn = await prompted()
+    assert (turn.state, turn.summary) == ("done", "It is built.")
+    assert len(await events("version.created")) == 1
+    assert not alive(turn.pid)
+
+
 async def test_an_agent_that_was_given_up_is_ended_before_the_next_one_begins(
     prompted: Prompted, sandbox: LocalSandbox, session: Session
 ) -> None:

@@ -117,8 +117,8 @@ def test_mail_is_switched_on_and_off(shelf: AppSpec) -> None:
     "sentence",
     [
         (
-            "Guests with whether they come to the party in the large green garden on Saturday and whether they come to the "
-            "party in the large green garden on Sunday"
+            "Guests with whether they come to the party in the large green garden on Saturday and whether they come to "
+            "the party in the large green garden on Sunday"
         ),
         "A list of PG films with title and year",
         "A list of samples with 2nd measurement of the temperature outside at noon",
