@@ -89,7 +89,7 @@ async def _inspect(
 def _named(listed: bytes) -> dict[bytes, str]:
     """Object names of `rev-list --objects`, each with the path it was met at."""
     named: dict[bytes, str] = {}
-    for line in listed.splitlines():
+    for line in listed.split(b"\n")[:-1]:  # a name may hold what other systems end a line with
         name, _, path = line.partition(b" ")
         named[name] = path.decode("utf-8", "replace")
         if len(named) > MAX_OBJECTS:

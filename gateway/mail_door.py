@@ -41,6 +41,7 @@ MAX_BATCH = 100
 DEADLINE = 30.0  # seconds for one exchange with the vendor
 _PASSED_ON = ("idempotency-key", "x-batch-validation")
 _PASSED_BACK = ("retry-after", "ratelimit-limit", "ratelimit-remaining", "ratelimit-reset")
+_MAX_PAGES = 50  # of a contact's audiences, a hundred each
 _PAGE = ("limit", "after", "before")
 # An id or an address; never a dot segment, which would climb to another of the vendor's lists.
 _CONTACT = re.compile(r"(?:[A-Za-z0-9_-]{1,100}|[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9.-]{1,253})\Z")
@@ -263,10 +264,20 @@ async def _contact(request: HttpRequest, audience: str, contact: str, tail: str,
 
 async def _memberships(contact: str) -> set[str]:
     """Ids of every audience the contact is in; empty when there is no such contact."""
-    answer = await _platform("GET", f"/contacts/{quote(contact, safe='@')}/segments?limit=100")
-    data = answer.body.get("data") if answer.status == 200 and isinstance(answer.body, dict) else None
-    items = data if isinstance(data, list) else []
-    return {item["id"] for item in items if isinstance(item, dict) and isinstance(item.get("id"), str)}
+    found: set[str] = set()
+    path = f"/contacts/{quote(contact, safe='@')}/segments?limit=100"
+    after = ""
+    for _ in range(_MAX_PAGES):
+        answer = await _platform("GET", path + after)
+        body = answer.body if answer.status == 200 and isinstance(answer.body, dict) else {}
+        data = body.get("data")
+        items = data if isinstance(data, list) else []
+        page = [item["id"] for item in items if isinstance(item, dict) and isinstance(item.get("id"), str)]
+        found |= set(page)
+        if not page or body.get("has_more") is not True:
+            break
+        after = f"&after={quote(page[-1], safe='')}"
+    return found
 
 
 async def _platform(method: str, path: str, body: object = None) -> _Answer:

@@ -18,7 +18,7 @@ from decimal import Decimal
 from uuid import UUID, uuid4
 
 from django.conf import settings
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import F, Sum
 from django.utils import timezone
 
@@ -32,6 +32,7 @@ log = logging.getLogger(__name__)
 CALLS_AT_ONCE = 8  # of one session; what they can overrun the cap by is bounded thereby
 HOLD_LASTS = timedelta(minutes=25)  # longer than any call
 TOKENS_PER_SECOND = 80  # that a model puts out, where nobody saw how many it did
+_PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0)  # seconds between tries to settle a call
 _in_flight: Counter[UUID] = Counter()
 
 
@@ -56,6 +57,8 @@ class Call:
     most: int = 0
     id: UUID = field(default_factory=uuid4)
     held: bool = False  # let in by `hold`
+    usd: Decimal = Decimal(0)  # held for it
+    turn_id: int | None = None  # the turn that ran when it was let in
     sent: bool = True  # False: it is certain that the upstream never saw it
     status: int = 0
     complete: bool = False
@@ -104,7 +107,10 @@ def hold(call: Call) -> None:
             )
         if 0 < cap <= session.spent_usd + held:
             raise Held("What is left of this session's budget is held by calls under way. Try again in a moment.")
+        running = Turn.objects.filter(session=session, state=Turn.State.RUNNING)
+        call.turn_id = running.values_list("pk", flat=True).first()
         most = cost_usd(call.model, Usage(input=call.prompt, output=call.most))
+        call.usd = most
         if most:
             ModelHold.objects.create(id=call.id, session=session, usd=most)
     call.held = True
@@ -124,23 +130,41 @@ async def end(call: Call) -> None:
     """Settle the call, even if whoever waits for it is cancelled, and only then give back its place."""
     try:
         if call.held:
-            await asyncio.shield(settle(call))
+            await asyncio.shield(_settle_surely(call))
     finally:
         leave(call.session_id)
 
 
+async def _settle_surely(call: Call) -> None:
+    """Settle the call, also when the database is away for a moment: what it cost is known here alone."""
+    for number, pause in enumerate(_PAUSES):
+        try:
+            await settle(call, again=number > 0)
+        except (OperationalError, InterfaceError) as error:
+            log.warning("gateway.not_settled session=%s error=%s", call.session_id, type(error).__name__)
+            await asyncio.sleep(pause)
+        else:
+            return
+    await settle(call, again=True)
+
+
 @in_database
-def settle(call: Call) -> None:
-    """Write the call down, add its cost to its session and to the turn that runs, and give back what was held."""
+def settle(call: Call, *, again: bool = False) -> None:
+    """Write the call down, add its cost to its session and to the turn that made it, and give back what was held.
+
+    That turn may be over, and another may run: a call that was left is settled after whoever left it. `again`: it was
+    tried before, and may have come through.
+    """
     usage = _usage(call)
     cost = cost_usd(call.model, usage)
     with transaction.atomic():
         Session.objects.select_for_update(no_key=True).get(pk=call.session_id)  # before the turn, as everybody does
-        ModelHold.objects.filter(pk=call.id).delete()
-        turn = Turn.objects.filter(session_id=call.session_id, state=Turn.State.RUNNING).first()
+        given_back, _ = ModelHold.objects.filter(pk=call.id).delete()
+        if again and call.usd and not given_back:
+            return
         ModelCall.objects.create(
             session_id=call.session_id,
-            turn=turn,
+            turn_id=call.turn_id,
             model=call.model[:100],
             status=call.status,
             complete=call.complete,
@@ -152,8 +176,8 @@ def settle(call: Call) -> None:
             started_at=call.started_at,
             duration_ms=round((time.monotonic() - call.clock) * 1000),
         )
-        if turn is not None and cost:
-            Turn.objects.filter(pk=turn.pk).update(cost_usd=F("cost_usd") + cost)
+        if call.turn_id is not None and cost:
+            Turn.objects.filter(pk=call.turn_id).update(cost_usd=F("cost_usd") + cost)
         if cost:
             Session.objects.filter(pk=call.session_id).update(spent_usd=F("spent_usd") + cost)
 

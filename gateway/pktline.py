@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 _MAX_COMMANDS = 64
+_MAX_ASIDES = 1000  # packets that say something else; each is a read while everybody else waits
 _OBJECT = re.compile(rb"(?:[0-9a-f]{40}|[0-9a-f]{64})\Z")
+_SHALLOW = re.compile(rb"shallow (?:[0-9a-f]{40}|[0-9a-f]{64})\Z")
 _REF = re.compile(rb"refs/[A-Za-z0-9._/+@=-]{1,200}\Z")
 
 
@@ -61,17 +63,27 @@ def read_push(body: BinaryIO) -> Push:
     """
     commands: list[Command] = []
     capabilities: frozenset[str] = frozenset()
+    asides = 0
     while (payload := _packet(body)) is not None:
         line, nul, given = payload.rstrip(b"\n").partition(b"\0")
         if nul and not commands:
             capabilities = frozenset(given.decode("ascii", "replace").split())
+        if _SHALLOW.match(line) and not commands:  # where a shallow clone's history ends; says nothing of what is new
+            asides = _counted(asides)
+            continue
         commands.append(_command(line))
         if len(commands) > _MAX_COMMANDS:
             raise BadFraming(f"a push may change at most {_MAX_COMMANDS} refs")
     if "push-options" in capabilities:
         while _packet(body) is not None:
-            pass
+            asides = _counted(asides)
     return Push(commands, capabilities, body.tell())
+
+
+def _counted(asides: int) -> int:
+    if asides == _MAX_ASIDES:
+        raise BadFraming(f"a push may come with at most {_MAX_ASIDES} options and ends of history")
+    return asides + 1
 
 
 def _command(line: bytes) -> Command:

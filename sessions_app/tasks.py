@@ -24,6 +24,7 @@ from provisioning.exceptions import VendorError
 from sessions_app import events, jobs, services, sweeps
 from sessions_app.models import Session, Version
 from sessions_app.process import sessions
+from sessions_app.turns import turns_take_up
 
 log = logging.getLogger(__name__)
 
@@ -127,8 +128,11 @@ async def pause_idle(timestamp: int) -> None:  # noqa: ARG001 (given by the sche
 @app.periodic(cron="* * * * * */20")
 @app.task(queue="sweep", name="sessions_app.tasks.take_up", queueing_lock="take_up")
 async def take_up(timestamp: int) -> None:  # noqa: ARG001 (given by the scheduler)
-    """Give every session with work to do and no job a new one: what everybody has forgotten is gone on with."""
+    """Give every session and turn with work to do and no job a new one: what everybody has forgotten is gone on
+    with.
+    """
     await database_sync_to_async(sweeps.forgotten_resume)()
+    await database_sync_to_async(turns_take_up)()
 
 
 @app.periodic(cron="* * * * * */10")

@@ -6,11 +6,12 @@ session carry one lock and so run one after the other in the order they were ask
 
 from __future__ import annotations
 
+import logging
 import unicodedata
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Max
+from django.db.models import Max, QuerySet
 from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
 
@@ -19,6 +20,8 @@ from sessions_app import events, history, limits
 from sessions_app.errors import BadPrompt, Busy, Closed, NotFound
 from sessions_app.models import Session, Turn, Version
 from sessions_app.redaction import redact
+
+log = logging.getLogger(__name__)
 
 MAX_PROMPT = 20_000  # characters
 ACTIVE = (Turn.State.QUEUED, Turn.State.RUNNING)
@@ -31,8 +34,6 @@ def turn_submit(session: Session, prompt: str) -> Turn:
         BadPrompt: empty, longer than 20 000 characters, or with control characters other than tab and line ends.
         Closed: the session is not open. Busy: a turn or a restore is under way. Limit: turns or budget are used up.
     """
-    from sessions_app import tasks
-
     # What is kept holds no secret that is known by now; a title cut from it could no longer be redacted (I-15).
     prompt = redact(_checked_prompt(prompt), events.secrets_of(session))
     with transaction.atomic():
@@ -45,7 +46,7 @@ def turn_submit(session: Session, prompt: str) -> Turn:
         session.prompted_at = session.prompted_at or session.last_active_at
         session.title = session.title or prompt.splitlines()[0][:80]
         session.save(update_fields=["last_active_at", "prompted_at", "title"])
-        tasks.run_turn.configure(lock=_lock(session.pk)).defer(turn_id=turn.pk)
+        _run_soon(turn)
         events.append(session.pk, "turn.started", {"turn": turn.number, "prompt": prompt})
     return turn
 
@@ -73,6 +74,25 @@ def turn_fail(turn_id: int, summary: str) -> None:
     """
     with transaction.atomic():
         _turn_finish(Turn.objects.get(pk=turn_id), Turn.State.FAILED, summary)
+
+
+def turns_take_up() -> int:
+    """Give every turn under way that has no job a new one; returns how many there were.
+
+    A job that was taken up several times is not put back when its worker stops, and without one the session would take
+    no prompt for the rest of its life.
+    """
+    taken = 0
+    going_on = set(_turn_jobs().values_list("args__turn_id", flat=True))
+    for turn in Turn.objects.filter(state__in=ACTIVE, session__state=Session.State.OPEN).exclude(pk__in=going_on):
+        with transaction.atomic():
+            session = _locked(turn.session)
+            has_job = _turn_jobs().filter(args__turn_id=turn.pk).exists()
+            if not has_job and Turn.objects.filter(pk=turn.pk, state__in=ACTIVE).exists():
+                log.warning("turn.taken_up session=%s", session.slug)
+                _run_soon(turn)
+                taken += 1
+    return taken
 
 
 def version_restore(session: Session, number: int) -> Version:
@@ -139,6 +159,17 @@ def _turn_finish(turn: Turn, state: Turn.State, summary: str) -> None:
     }
     events.append(turn.session_id, "turn.finished", data)
     turn.state, turn.finished_at, turn.summary = state, now, summary
+
+
+def _run_soon(turn: Turn) -> None:
+    from sessions_app import tasks
+
+    tasks.run_turn.configure(lock=_lock(turn.session_id)).defer(turn_id=turn.pk)
+
+
+def _turn_jobs() -> QuerySet[ProcrastinateJob]:
+    """Jobs of turns that wait or run."""
+    return ProcrastinateJob.objects.filter(task_name="sessions_app.tasks.run_turn", status__in=["todo", "doing"])
 
 
 def _lock(session_id: UUID) -> str:

@@ -21,6 +21,7 @@ RESERVED = frozenset(
     id created_at updated_at constructor prototype""".split()  # noqa: SIM905
 )
 TAKEN_TABLES = frozenset({"app_migrations", "app_settings", "settings", "status", "pg_catalog", "information_schema"})
+LONGEST = 40
 _SPELLED = str.maketrans(
     {"ß": "ss", "æ": "ae", "œ": "oe", "ø": "o", "ł": "l", "đ": "d", "ı": "i", "&": " and ", "%": " percent "}
 )
@@ -60,29 +61,34 @@ def snake(words: str) -> str:
 
 
 def column_name(words: str, taken: Collection[str]) -> str:
-    """A column name for `words` that is not in `taken`."""
-    name = snake(words)[:40].strip("_") or "field"
+    """A column name for `words` that is not in `taken`; the column name of a column name is itself."""
+    name = snake(words)[:LONGEST].strip("_") or "field"
     if not name[0].isalpha():
-        name = f"field_{name}"
+        name = f"field_{name}"[:LONGEST].strip("_")
     if name in RESERVED:
         name = f"{name}_value"
     return _unique(name, taken)
 
 
 def table_name(words: str) -> str:
-    """A table name for the plural of what is recorded."""
-    name = snake(words)[:40].strip("_") or "entries"
+    """A table name for the plural of what is recorded; the table name of a table name is itself."""
+    name = snake(words)[:LONGEST].strip("_") or "entries"
     if not name[0].isalpha():
-        name = f"list_{name}"
-    if name in RESERVED or name in TAKEN_TABLES or name.startswith("pg_"):
-        name = f"{name}_list"[:45]
-    return name
+        name = f"list_{name}"[:LONGEST].strip("_")
+    if name.startswith("pg_"):
+        name = f"list_{name}"[:LONGEST].strip("_")
+    return f"{name}_list" if name in RESERVED or name in TAKEN_TABLES else name
+
+
+def numbered(name: str, number: int) -> str:
+    """`name` with a number at its end, no longer than a name may be."""
+    return f"{name[: LONGEST - len(f'_{number}')].rstrip('_')}_{number}"
 
 
 def _unique(name: str, taken: Collection[str]) -> str:
     number, candidate = 2, name
     while candidate in taken:
-        candidate, number = f"{name}_{number}", number + 1
+        candidate, number = numbered(name, number), number + 1
     return candidate
 
 

@@ -13,6 +13,7 @@ from localcloud.anthropic.conversation import ToolResult, Turn
 from localcloud.anthropic.grammar.alter import Change
 from localcloud.anthropic.grammar.followup import read_followup
 from localcloud.anthropic.grammar.sentence import Reading, read_sentence
+from localcloud.anthropic.names import numbered
 from localcloud.anthropic.narration import Facts, tell
 from localcloud.anthropic.plan import LOOK, Call, Findings, Plan, Step, bash, edit, findings, next_step, read, write
 from localcloud.anthropic.quoting import html_text
@@ -73,7 +74,7 @@ def _new_app(reading: Reading, found: Findings, old: AppSpec | None) -> Plan:
     if spec is None:
         return tell(reading.language, "nothing")
     if old and old.table == spec.table and spec.kind == "records":
-        spec = replace(spec, table=f"{spec.table[:50]}_{_next_number(found)}")
+        spec = replace(spec, table=numbered(spec.table, _next_number(found)))
     facts = Facts(
         database="DATABASE_URL" in found.env,
         mail_ready=found.mail_ready,

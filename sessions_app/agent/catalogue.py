@@ -11,6 +11,7 @@ from django.utils import timezone
 from provisioning.models import Resource
 from sessions_app import events
 from sessions_app.agent.repository import Repository
+from sessions_app.clipping import clean
 from sessions_app.models import Session, Turn, Version
 from sessions_app.redaction import redact
 
@@ -43,9 +44,14 @@ def missing_from(session: Session, sandbox_id: str) -> Version | None:
 
 
 def record(version: Version, title: str) -> Version:
-    """Number the version, make it current and announce it, in one transaction."""
+    """Number the version, make it current and announce it, in one transaction.
+
+    Returns the one its turn has made already, if it has: a worker that was paused may come late with its own.
+    """
     with transaction.atomic():
         session = Session.objects.select_for_update(no_key=True).get(pk=version.session_id)
+        if version.turn is not None and (made := made_by(version.turn)) is not None:
+            return made
         before = last(session)
         version.number = before.number + 1 if before else 1
         version.save()
@@ -102,5 +108,5 @@ def message(prompt: str, secrets: list[str]) -> str:
 
 async def title_of(repository: Repository, tree: str, secrets: list[str]) -> str:
     """The app's own name, which the session is then listed by; a page that names a secret has none."""
-    title = redact(await repository.title(tree), secrets)
+    title = clean(redact(await repository.title(tree), secrets))
     return title if len(title) <= MAX_TITLE else title[: MAX_TITLE - 1] + "…"

@@ -38,6 +38,7 @@ class Probe:
     started: bool
     chromium: str
     browser_server: str
+    left: int | None  # process group of an earlier turn's agent that nobody follows any more and that still works
 
     @property
     def isolated(self) -> bool:
@@ -65,6 +66,7 @@ class Agent:
             started="started" in found,
             chromium=found.get("chromium", ""),
             browser_server=found.get("browser_server", ""),
+            left=int(found["left"]) if found.get("left", "").isdigit() else None,
         )
 
     async def prepare(self, home: str, *, prompt: str, instructions: str, tools: str) -> None:

@@ -34,7 +34,7 @@ def load(turn_id: int) -> Turn:
 
 
 def wish(turn: Turn) -> Wish:
-    """Look again at what is wanted, and note that the session is in use."""
+    """Look again at what is wanted."""
     now = Turn.objects.select_related("session").get(pk=turn.pk)
     return Wish(now.state not in ACTIVE, now.cancel_requested or now.session.state != Session.State.OPEN)
 

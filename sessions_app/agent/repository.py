@@ -10,9 +10,9 @@ from __future__ import annotations
 import html
 import re
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
-from sessions_app.agent.sandboxes import WORKDIR, Sandbox
+from sessions_app.agent.sandboxes import WORKDIR, Output, Sandbox
 from sessions_app.redaction import spellings
 
 BRANCH = "main"
@@ -45,6 +45,11 @@ _STARTER_TITLE = "Your app"  # of sandbox/app/index.html
 _EXCLUDED = ("node_modules/", ".env", ".env.*", "!.env.example", "!.env.sample", "!.env.template")
 
 _SEEN = "refs/mk0r/seen"
+MAX_FILE = 50_000_000  # bytes; hosts refuse larger ones, and with them every later push that rests on such a commit
+_NOT_TAKEN = re.compile(
+    r"^(?:error: unable to (?:index file|add) '(.+?)'(?: to index)?|warning: could not open directory '(.+?)': .*)$",
+    re.MULTILINE,
+)
 
 
 class GitFailed(Exception):
@@ -56,7 +61,9 @@ class Staged:
     """The tree as it would be committed, and the paths that were left out of it."""
 
     tree: str
-    left_out: list[str]
+    left_out: list[str]  # for what they hold
+    too_large: list[str] = field(default_factory=list)
+    not_taken: list[str] = field(default_factory=list)  # unreadable, or of a name that git refuses
 
 
 class Repository:
@@ -75,21 +82,33 @@ class Repository:
         """Put every file that may be committed into the index and write its tree.
 
         `.env` files stay out even if the project's own `.gitignore` lets them in, and so does every file that holds one
-        of `secrets`.
+        of `secrets`, that is larger than `MAX_FILE`, or that git does not take.
         """
-        return await self._staged(secrets, "")
+        staged = await self._staged(secrets, "")
+        if large := await self._large(staged.tree):
+            await self._unstage(large)
+            staged = replace(staged, tree=(await self._git("write-tree")).strip(), too_large=large)
+        return staged
 
     async def _staged(self, secrets: list[str], first: str) -> Staged:
         # One call for what belongs together: each is a journey to the sandbox and back.
         dotenv = _git("ls-files", "-z", "--cached", "--", ":(glob)**/.env", ":(glob)**/.env.*")
-        added = f"{first}rm -f .git/index.lock && {_git('add', '-A', '.')}"
-        listed = await self._shell(f"{added} && {dotenv}", seconds=120)
+        added = f"{{ {_git('add', '-A', '--ignore-errors', '.')} || test $? = 1; }}"  # 1: all but some
+        done = await self._done(f"{first}rm -f .git/index.lock && {_OPEN_NESTED} && {added} && {dotenv}", seconds=120)
         kept = (".example", ".sample", ".template")
-        left_out = [path for path in listed.split("\0") if path and not path.endswith(kept)]
+        left_out = [path for path in done.stdout.split("\0") if path and not path.endswith(kept)]
         left_out += [path for path in await self._holding(secrets) if path not in left_out]
         if left_out:
             await self._unstage(left_out)
-        return Staged((await self._git("write-tree")).strip(), [path for path in left_out if not _is_env(path)])
+        tree = (await self._git("write-tree")).strip()
+        not_taken = [file or directory for file, directory in _NOT_TAKEN.findall(done.stderr)]
+        return Staged(tree, [path for path in left_out if not _is_env(path)], not_taken=not_taken)
+
+    async def _large(self, tree: str) -> list[str]:
+        """Paths of the files in `tree` that are larger than `MAX_FILE`."""
+        listed = (each.partition("\t") for each in (await self._git("ls-tree", "-r", "-l", "-z", tree)).split("\0"))
+        sizes = ((path, about.split()[-1]) for about, _, path in listed if path)
+        return [path for path, size in sizes if size.isdigit() and int(size) > MAX_FILE]
 
     async def _holding(self, secrets: list[str]) -> list[str]:
         """Staged paths whose content has one of the values, in any spelling that a push is refused for.
@@ -189,7 +208,7 @@ class Repository:
             f" && {_git('clean', '-ffdq', '-e', '.env', '-e', 'node_modules')}",
             seconds=120,
         )
-        left = (await self.stage([])).tree
+        left = (await self._staged([], "")).tree
         if left != tree:
             raise GitFailed(f"the files are {left}, not {tree}")
 
@@ -244,10 +263,13 @@ class Repository:
         return await self._shell(_git(*args))
 
     async def _shell(self, command: str, seconds: float = 60) -> str:
+        return (await self._done(command, seconds)).stdout
+
+    async def _done(self, command: str, seconds: float) -> Output:
         done = await self._sandbox.run(command, env=IDENTITY, cwd=WORKDIR, seconds=seconds)
         if done.exit_code != 0:
             raise GitFailed((done.stderr or done.stdout)[-300:].strip())
-        return done.stdout
+        return done
 
 
 def _git(*args: str) -> str:
@@ -260,6 +282,16 @@ def _git(*args: str) -> str:
 _DUE = '"$HOME/.mk0r/packages-due"'
 _MAKE_DUE = f'mkdir -p "$HOME/.mk0r" && : > {_DUE}'
 _LOCKFILE = f"{_git('hash-object', 'package-lock.json')} 2>/dev/null"
+
+
+# A directory with a repository of its own, as many tools make, would be committed as a mere pointer to a commit nobody
+# has, or not at all. Where the index knows of a file in it, git looks into it as into any other; `add` then forgets it.
+_OPEN_NESTED = (
+    "{ find . -name node_modules -prune -o -path './*/*' -name .git -prune -print0 2>/dev/null"
+    ' | while IFS= read -r -d "" nested; do nested=${nested#./};'
+    ' printf "100644 e69de29bb2d1d6434b8b29ae775ad8c2e48c5391 0\\t%s\\0" "${nested%.git}.mk0r"; done'
+    f" | {_git('update-index', '-z', '--index-info')} 2>/dev/null; true; }}"
+)
 
 
 def _literal(path: str) -> str:

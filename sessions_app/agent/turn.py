@@ -37,6 +37,7 @@ log = logging.getLogger(__name__)
 BACKEND_SECONDS = 90.0  # by then every leg's own deadline has passed
 INSTALL_SECONDS = 600.0  # the agent's program may still be downloading on a first start
 TURN_SECONDS = 2700.0
+LINGER_SECONDS = 120.0  # of silence after its last word; the agent's program has been known not to end by itself
 FLUSH_SECONDS = 0.12  # at most about eight times a second
 LOOK_SECONDS = 0.3  # how late a wish to stop may be noticed
 _KEEP_SECONDS = 60.0
@@ -89,7 +90,7 @@ class _Runner:
         self._sandbox: Sandbox | None = None
         self._seen = 0  # lines of the log read by this run
         self._written_before = turn.log_lines  # of those, how many an earlier run has made events of
-        self._looked = self._kept = 0.0
+        self._looked = self._kept = self._heard = 0.0
 
     async def to_the_end(self) -> None:
         """Run the turn, end it in one way or another, and remember the files as it left them."""
@@ -104,14 +105,14 @@ class _Runner:
             await sightings.remember(self._session, self._sandbox)
 
     async def _run(self) -> None:
-        await self._look()
         if self._turn.state == Turn.State.QUEUED:
+            await self._look()
             await self._backend()
         self._sandbox = sandbox = await self._reach()
         agent, repository = Agent(sandbox, self._turn.number), Repository(sandbox)
         probe = await self._installed(agent)
         self._require_isolation(probe)
-        await self._base(sandbox, probe)
+        await self._base(sandbox, agent, probe)
         if self._turn.state == Turn.State.QUEUED and not await db(record.begin, self._turn, sandbox.id):
             await self._look(now=True)
             raise _Over
@@ -207,11 +208,15 @@ class _Runner:
         text += "Set MK0R_ALLOW_UNISOLATED=1 to allow it."
         raise _Ended(Turn.State.FAILED, text)
 
-    async def _base(self, sandbox: Sandbox, probe: Probe) -> None:
-        """Have the app's files there, and keep the tree as the turn finds it: a turn that changes nothing makes no
-        version."""
+    async def _base(self, sandbox: Sandbox, agent: Agent, probe: Probe) -> None:
+        """Have the app's files there and nobody else at work on them, and keep the tree as the turn finds it: a turn
+        that changes nothing makes no version."""
         if probe.started:
             return
+        await self._look(now=True)
+        if probe.left is not None:
+            log.warning("turn.agent_left session=%s", self._session.slug)
+            await agent.stop(probe.left)
         try:
             _, tree = await workspace.opened(self._session, sandbox)
         except GitFailed as error:
@@ -243,11 +248,12 @@ class _Runner:
     # --- while the agent works ----------------------------------------------------------------------------------------
 
     async def _listen(self, agent: Agent) -> None:
-        """Turn the agent's log into events until it ends or has to.
+        """Turn the agent's log into events until the agent ends or has to.
 
         It is read from its first line on, also when half of it is written already: that rebuilds the parser.
         """
         flushed = 0.0
+        await self._heed(agent)  # an agent that never said a word gives no other occasion
         async with aclosing(agent.lines(self._pid)) as lines:
             async for line in lines:
                 if line is not None:
@@ -255,8 +261,10 @@ class _Runner:
                 if time.monotonic() - flushed >= FLUSH_SECONDS:
                     await db(self._write)
                     flushed = time.monotonic()
-                if await self._wants_stop():
-                    await self._stop(agent, Turn.State.CANCELLED, f"Stopped. {_KEPT}")
+                await self._heed(agent)
+                if self._parser.result is not None and time.monotonic() - self._heard > LINGER_SECONDS:
+                    await agent.stop(self._pid)
+                    return  # what it says to being stopped is no answer
                 if self._age() > TURN_SECONDS:
                     text = f"The agent worked for {TURN_SECONDS / 60:.0f} minutes without an end. {_KEPT}"
                     await self._stop(agent, Turn.State.FAILED, text)
@@ -273,6 +281,7 @@ class _Runner:
 
     def _take(self, line: str) -> None:
         step = self._parser.feed(line)
+        self._heard = time.monotonic()
         self._seen += 1
         if self._seen > self._written_before:
             self._journal.add(step)
@@ -281,11 +290,20 @@ class _Runner:
         if self._journal.write(events.secrets_of(self._session), last=last):
             faults.point("turn.after_write")
 
+    async def _heed(self, agent: Agent) -> None:
+        """End the agent when somebody wants the turn to stop."""
+        if await self._wants_stop():
+            await self._stop(agent, Turn.State.CANCELLED, f"Stopped. {_KEPT}")
+
     async def _stop(self, agent: Agent, state: Turn.State, summary: str) -> None:
         """End the agent, take in what it still wrote, and end the turn."""
         await agent.stop(self._pid)
-        for line in (await agent.rest(self._pid, self._seen + 1))[0]:
-            self._take(line)
+        more = True
+        while more:
+            lines, more = await agent.rest(self._pid, self._seen + 1)
+            for line in lines:
+                self._take(line)
+            more = more and bool(lines)
         raise _Ended(state, summary)
 
     async def _judge(self, agent: Agent) -> None:

@@ -12,7 +12,7 @@ from provisioning import faults
 from provisioning.exceptions import SandboxLost
 from sessions_app import events, tokens
 from sessions_app.agent import catalogue, files, sightings, workspace
-from sessions_app.agent.repository import GitFailed, Repository
+from sessions_app.agent.repository import MAX_FILE, GitFailed, Repository
 from sessions_app.agent.sandboxes import Unreachable
 from sessions_app.database import db
 from sessions_app.models import Session, Turn, Version
@@ -37,10 +37,14 @@ async def commit(turn: Turn, repository: Repository, starter: str) -> Version | 
         return made
     secrets = await db(events.secrets_of, session)
     staged = await repository.stage(secrets)
-    if staged.left_out:
-        names = ", ".join(staged.left_out[:5])
-        text = f"Left out of the version, because it contains the value of a credential: {names}."
-        await db(catalogue.notice, session, "warning", text)
+    for paths, why in (
+        (staged.left_out, "because it contains the value of a credential"),
+        (staged.too_large, f"because it is larger than {MAX_FILE // 1_000_000} MB"),
+        (staged.not_taken, "because git cannot read it, or its name is one that git does not take"),
+    ):
+        if paths:
+            text = f"Left out of the version, {why}: {', '.join(paths[:5])}."
+            await db(catalogue.notice, session, "warning", text)
     base = await files.newest(session, repository)
     if staged.tree == (base.tree if base else starter):
         return None

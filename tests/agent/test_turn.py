@@ -157,11 +157,68 @@ async def test_cancel_ends_the_agent_and_leaves_the_files(
     assert not await events("version.created")
     await in_db(turn.refresh_from_db)
     async with asyncio.timeout(30):
-        while _alive(turn.pid):  # killed, a process takes a moment to end
+        while alive(turn.pid):  # killed, a process takes a moment to end
             await asyncio.sleep(0.05)
     sandbox.plays(INIT, result())
     assert (await prompted("go on")).state == "done"
     assert len(await events("version.created")) == 1
+
+
+async def test_a_wish_to_stop_that_a_dead_worker_left_ends_the_agent(
+    prompted: Prompted, events: Events, sandbox: LocalSandbox, session: Session
+) -> None:
+    said = [tool("Bash", {"command": f"c{number}"}, uuid=f"t{number}") for number in range(1200)]
+    sandbox.plays(INIT, *said, {"sleep": 60}, result())
+    turn = await prompted(wait=False)
+    running = asyncio.create_task(agent_turn.run(turn.pk))
+    async with asyncio.timeout(20):
+        while not await events("agent.tool"):
+            await asyncio.sleep(0.05)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    await in_db(services.turn_cancel, session)
+    await asyncio.wait_for(agent_turn.run(turn.pk), 60)
+    await in_db(turn.refresh_from_db)
+    assert turn.state == "cancelled"
+    assert "as the agent left them" in turn.summary
+    assert not alive(turn.pid)
+    assert len(await events("agent.tool")) == 1200
+
+
+async def test_an_agent_that_does_not_leave_after_its_last_word_is_ended_and_its_work_kept(
+    prompted: Prompted, events: Events, sandbox: LocalSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(agent_turn, "LINGER_SECONDS", 0.5)
+    sandbox.plays(*BUILD, {"sleep": 60})
+    turn = await prompted()
+    assert (turn.state, turn.summary) == ("done", "It is built.")
+    assert len(await events("version.created")) == 1
+    assert not alive(turn.pid)
+
+
+async def test_an_agent_that_was_given_up_is_ended_before_the_next_one_begins(
+    prompted: Prompted, sandbox: LocalSandbox, session: Session
+) -> None:
+    sandbox.plays(INIT, {"sleep": 60}, {"write": "late.txt", "text": "late"}, result())
+    turn = await prompted(wait=False)
+    running = asyncio.create_task(agent_turn.run(turn.pk))
+    async with asyncio.timeout(10):
+        while not sandbox.log:
+            await asyncio.sleep(0.05)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    await in_db(services.turn_fail, turn.pk, "mk0r itself failed at this turn.")
+    await in_db(turn.refresh_from_db)
+    assert alive(turn.pid)
+    sandbox.plays(*BUILD)
+    assert (await prompted("again")).state == "done"
+    assert not alive(turn.pid)
+
+
+def alive(group: int | None) -> bool:
+    """Whether a process of that group is still at work."""
+    states = subprocess.run(["ps", "-A", "-o", "pgid=,stat="], capture_output=True, text=True, check=True).stdout
+    return any(line.split()[0] == str(group) and "Z" not in line for line in states.splitlines())
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sessions_app import services
+from sessions_app.agent import turn as agent_turn
 from sessions_app.agent import versions
 from sessions_app.agent.repository import GitFailed, Repository
 from sessions_app.agent.sandboxes import Sandbox
@@ -94,6 +95,89 @@ async def test_a_file_with_a_secret_is_left_out_and_named(
     assert SECRET not in sandbox.git("log", "--format=%B", "main")
     notice = (await events("notice"))[0]
     assert "src/a file.ts" in notice["text"]
+
+
+@pytest.mark.parametrize("commit", ["", " && git add -A && git -c user.name=x -c user.email=x@x commit -qm own"])
+async def test_a_repository_within_the_project_is_files_like_any_other(
+    prompted: Prompted, sandbox: LocalSandbox, repository: Path, session: Session, commit: str
+) -> None:
+    sandbox.plays(INIT, {"write": "a.txt", "text": "1"}, result())
+    await prompted("first")
+    sandbox.plays(
+        INIT,
+        {"write": "tool s/src/b.txt", "text": "2"},
+        {"shell": f"cd 'tool s' && git init -q {commit}"},
+        {"shell": "git init -q bare/of/files"},
+        result(),
+    )
+    assert (await prompted("second")).state == "done"
+    assert "tool s/src/b.txt" in sandbox.git("ls-tree", "-r", "--name-only", "main").splitlines()
+    second = files(sandbox.app)
+    for number in (1, 2):
+        version = await in_db(lambda of=number: session.versions.select_related("session").get(number=of))
+        assert await versions.restore(session, version) is not None
+    kept = {path: content for path, content in second.items() if "/.git/" not in path}
+    assert {path: content for path, content in files(sandbox.app).items() if "/.git/" not in path} == kept
+    sandbox.plays(INIT, {"write": "a.txt", "text": "3"}, result())
+    assert (await prompted("third")).state == "done"
+
+
+async def test_what_git_does_not_take_is_left_out_and_named_and_holds_nothing_up(
+    prompted: Prompted, events: Events, sandbox: LocalSandbox, session: Session
+) -> None:
+    sandbox.plays(INIT, {"write": "deep/git~1/x", "text": "1"}, {"write": "a.txt", "text": "1"}, result())
+    assert (await prompted("first")).state == "done"
+    assert sandbox.git("ls-tree", "-r", "--name-only", "main").splitlines() == [".gitignore", "a.txt", "index.html"]
+    assert "does not take: deep/git~1/x." in (await events("notice"))[0]["text"]
+    sandbox.plays(INIT, {"write": "a.txt", "text": "2"}, result())
+    assert (await prompted("second")).state == "done"
+    assert await in_db(session.versions.count) == 2
+
+
+async def test_a_file_too_large_for_the_repository_is_left_out_and_named(
+    prompted: Prompted, events: Events, sandbox: LocalSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sessions_app.agent.repository.MAX_FILE", 1000)
+    sandbox.plays(INIT, {"write": "a/film.mp4", "text": "x" * 1001}, {"write": "b.txt", "text": "y" * 1000}, result())
+    await prompted("first")
+    assert sandbox.git("ls-tree", "-r", "--name-only", "main").splitlines() == [".gitignore", "b.txt", "index.html"]
+    assert "a/film.mp4" in (await events("notice"))[0]["text"]
+    assert (sandbox.app / "a/film.mp4").exists()
+
+
+async def test_a_page_whose_title_is_no_text_keeps_no_turn_from_its_end(
+    prompted: Prompted, sandbox: LocalSandbox, session: Session
+) -> None:
+    sandbox.plays(INIT, {"write": "index.html", "text": "<title>Guest\0book</title>"}, result())
+    assert (await prompted("first")).state == "done"
+    await in_db(session.refresh_from_db)
+    assert session.title == "Guest\N{REPLACEMENT CHARACTER}book"
+
+
+async def test_two_workers_with_one_turn_make_one_version_of_it(
+    prompted: Prompted, events: Events, sandbox: LocalSandbox, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first is paused with the commit in its hands until the second, which took the turn over, has made it."""
+    paused, on = asyncio.Event(), asyncio.Event()
+    commit = Repository.commit
+
+    async def slow(self: Repository, *args: Any) -> str:
+        made = await commit(self, *args)
+        if not paused.is_set():
+            paused.set()
+            await on.wait()
+        return made
+
+    monkeypatch.setattr(Repository, "commit", slow)
+    sandbox.plays(INIT, {"write": "a.txt", "text": "1"}, result())
+    turn = await prompted("first", wait=False)
+    first = asyncio.create_task(agent_turn.run(turn.pk))
+    await asyncio.wait_for(paused.wait(), 30)
+    await asyncio.wait_for(agent_turn.run(turn.pk), 30)
+    on.set()
+    await asyncio.wait_for(first, 30)
+    assert [event["number"] for event in await events("version.created")] == [1]
+    assert len(await events("turn.finished")) == 1
 
 
 async def test_a_push_that_fails_keeps_the_version_and_the_next_one_brings_it(

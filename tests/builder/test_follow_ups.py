@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from localcloud.anthropic import planner
+from localcloud.anthropic.conversation import ToolResult
 from localcloud.anthropic.grammar.followup import Change, read_followup
-from localcloud.anthropic.grammar.sentence import read_sentence
-from localcloud.anthropic.spec import AppSpec, BadSpec, dump, parse
+from localcloud.anthropic.grammar.sentence import Reading, read_sentence
+from localcloud.anthropic.plan import Findings
+from localcloud.anthropic.spec import SPEC_FILE, AppSpec, BadSpec, dump, parse
 
 
 @pytest.fixture
@@ -106,6 +111,34 @@ def test_mail_is_switched_on_and_off(shelf: AppSpec) -> None:
     assert on.mail is not None
     assert on.mail.to == "owner"
     assert read_followup("remove the e-mails", on).spec.mail is None
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        (
+            "Guests with whether they come to the party in the large green garden on Saturday and whether they come to "
+            "the party in the large green garden on Sunday"
+        ),
+        "A list of PG films with title and year",
+        "A list of samples with 2nd measurement of the temperature outside at noon",
+    ],
+)
+def test_an_app_with_long_names_is_known_again(sentence: str) -> None:
+    spec = read_sentence(sentence).spec
+    assert spec is not None
+    assert parse(dump(spec)) == spec
+    wider = read_followup("add a comment", spec).spec
+    assert parse(dump(wider)) == wider
+
+
+def test_an_app_that_follows_one_of_the_same_long_name_is_known_again(shelf: AppSpec) -> None:
+    old = replace(shelf, table="quarterly_maintenance_appointment_sheets")
+    found = Findings(root="/app", files=frozenset({f"server/migrations/0001_{old.table}.sql"}), spec=dump(old))
+    plan = planner._new_app(Reading(old), found, old)
+    writing = plan.send([ToolResult("unreadable", failed=True)] * len(next(plan).calls))
+    [kept] = [call.input["content"] for call in writing.calls if call.input["file_path"].endswith(SPEC_FILE)]
+    assert parse(kept).table != old.table
 
 
 def test_dark_and_light(shelf: AppSpec) -> None:

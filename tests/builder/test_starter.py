@@ -200,6 +200,24 @@ def test_the_secrets_check_passes_and_finds_a_leak(make_project: Callable[[str],
     assert CANARY not in leaking.stdout + leaking.stderr
 
 
+def test_a_field_takes_nothing_that_the_database_refuses(make_project: Callable[[str], Path]) -> None:
+    script = """import { runnerImport } from 'vite'
+const options = { configFile: false, logLevel: 'error' }
+const { module: { field } } = await runnerImport('./server/fields.ts', options)
+const taken = [
+  field.text().safeParse('a\\0b'), field.longText().safeParse('\\0'), field.email().safeParse('a\\0@b.cd'),
+  field.url().safeParse('https://x.y/\\0'), field.date().safeParse('0000-01-01'), field.date().safeParse('0001-01-01'),
+  field.text().safeParse('a\\tb'),
+]
+console.log(taken.map((each) => (each.success ? 'yes' : each.error.issues[0].message)).join('|'))
+"""
+    project = make_project("fields")
+    (project / "fields.mjs").write_text(script)
+    said = run_node(project, "fields.mjs").stdout.strip().split("|")
+    wrong = ["This needs to be text."] * 2 + ["This is no e-mail address.", "A web address starts with https://"]
+    assert said == [*wrong, "This day does not exist.", "yes", "yes"]
+
+
 def test_env_is_read_alike_however_it_is_quoted(make_project: Callable[[str], Path]) -> None:
     project = make_project("app")
     (project / ".env").write_text(

@@ -71,6 +71,30 @@ async def test_a_push_larger_than_gits_buffer_goes_through(
     assert await head_of(git, git_host, ada) == (await git("rev-parse", "HEAD", cwd=work)).stdout.strip()
 
 
+@pytest.mark.parametrize("name", ["Icon\r", "a\rb", "a\nb", "ü \u2028x", "-x"])
+async def test_a_file_of_any_name_goes_through(
+    work: Path, git: Git, git_host: GitHost, ada: Session, name: str
+) -> None:
+    (work / name).write_text("anything")
+    await commit(git, work, "odd")
+    await git("push", "-q", "origin", "main", cwd=work)
+    assert await head_of(git, git_host, ada) == (await git("rev-parse", "HEAD", cwd=work)).stdout.strip()
+
+
+async def test_a_shallow_clone_can_be_pushed_from(
+    work: Path, git: Git, site: str, git_host: GitHost, ada: Session, tmp_path: Path
+) -> None:
+    (work / "app.ts").write_text("export const x = 2;\n")
+    await commit(git, work, "second")
+    await git("push", "-q", "origin", "main", cwd=work)
+    copy = tmp_path / "copy"
+    await git("clone", "-q", "--depth", "1", address(site, ada, tokens.session_key(ada)), str(copy))
+    (copy / "app.ts").write_text("export const x = 3;\n")
+    await commit(git, copy, "third")
+    await git("push", "-q", "origin", "main", cwd=copy)
+    assert await head_of(git, git_host, ada) == (await git("rev-parse", "HEAD", cwd=copy)).stdout.strip()
+
+
 async def test_a_stranger_with_a_token_of_her_own_finds_nothing(
     work: Path, git: Git, site: str, ada: Session, mallory: Session, git_host: GitHost
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
+import io
 import os
 import struct
 import tempfile
@@ -19,7 +20,7 @@ from aiohttp import web
 
 from gateway import git_inspect
 from gateway.git_process import Forbidden
-from gateway.pktline import Command, Push
+from gateway.pktline import BadFraming, Command, Push, packet, read_push
 from sessions_app import tokens
 from sessions_app.models import Session
 from tests.gateway.conftest import GITHUB_KEY, PASSWORD, GitHost, Upstream
@@ -147,6 +148,16 @@ async def test_a_pack_that_swells_is_dropped_before_it_has(git_host: GitHost, ad
     assert len(pack) < 40_000
     refused = await inspected(pack, f"{git_host.url}/mk0r-apps/{path.name}", GITHUB_KEY)
     assert refused.reason == "bad pack"
+
+
+@pytest.mark.parametrize("endless", ["options", "shallow"])
+def test_a_push_without_an_end_is_not_read_to_its_end(endless: str) -> None:
+    command = packet(b"0" * 40 + b" " + b"1" * 40 + b" refs/heads/main\0push-options")
+    asides = packet(b"an option") if endless == "options" else packet(b"shallow " + b"2" * 40)
+    body = io.BytesIO(command + b"0000" + asides * 5000 if endless == "options" else asides * 5000)
+    with pytest.raises(BadFraming, match="at most"):
+        read_push(body)
+    assert body.tell() < len(body.getvalue()) / 2
 
 
 def alive(mark: str) -> list[str]:

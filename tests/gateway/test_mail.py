@@ -100,8 +100,11 @@ class Contacts:
         assert request.headers["Authorization"] == f"Bearer {RESEND_PLATFORM_KEY}"
         match request.path.strip("/").split("/"):
             case ["contacts", contact, "segments"]:
-                known = self.members.get(contact)
-                return await answer({"data": [{"id": each} for each in known]} if known else {}, 200 if known else 404)
+                known = sorted(self.members.get(contact, ()))
+                start = known.index(request.query["after"]) + 1 if "after" in request.query else 0
+                page = [{"id": each} for each in known[start : start + 100]]
+                more = len(known) > start + 100
+                return await answer({"data": page, "has_more": more} if known else {}, 200 if known else 404)
         return await answer({"object": "contact", "id": "c"})
 
 
@@ -145,6 +148,16 @@ async def test_contacts_are_those_of_the_own_audience_whatever_the_path_says(
     assert (seen_method, seen_path) == sent
     if method == "POST":
         assert json.loads(seen_body) == {"email": "b@x.org", "segments": ["aud-ada"]}
+
+
+async def test_a_contact_of_very_many_audiences_is_known_in_each(
+    door: str, http: aiohttp.ClientSession, upstream: Upstream, ada: Session, mail_key: Any, vendor: Contacts
+) -> None:
+    vendor.members["c-all"] = {f"a-{number}" for number in range(250)} | {"aud-ada"}
+    assert await ask(http, "GET", f"{door}/contacts/c-all", mail_key(ada)) == 200
+    assert await ask(http, "PATCH", f"{door}/contacts/c-all", mail_key(ada), {"unsubscribed": True}) == 403
+    assert await ask(http, "DELETE", f"{door}/contacts/c-all", mail_key(ada)) == 200
+    assert upstream.seen[-1][:2] == ("DELETE", "/contacts/c-all/segments/aud-ada")
 
 
 @pytest.mark.parametrize(

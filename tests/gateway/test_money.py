@@ -10,10 +10,11 @@ from typing import Any
 import aiohttp
 import pytest
 from aiohttp import web
+from django.db import OperationalError
 
 from gateway import meter, prices
 from gateway.models import ModelCall, ModelHold
-from sessions_app.models import Session
+from sessions_app.models import Session, Turn
 from tests.gateway.conftest import Upstream, in_db
 
 # At $10 a million tokens out: half a cent each at most.
@@ -89,6 +90,58 @@ async def test_a_call_left_before_its_answer_is_not_free(
     assert call.input_tokens >= 2000
     await in_db(ada.refresh_from_db)
     assert ada.spent_usd > 0
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+async def test_a_database_that_is_away_for_a_moment_loses_and_doubles_no_cost(
+    door: str, http: aiohttp.ClientSession, upstream: Upstream, ada: Session, token: Any,
+    monkeypatch: pytest.MonkeyPatch, when: str,
+) -> None:  # fmt: skip
+    real, tries = meter.settle, 0
+
+    async def failing(*args: Any, **kwargs: Any) -> None:
+        nonlocal tries
+        tries += 1
+        if tries > 1 or when == "after":
+            await real(*args, **kwargs)
+        if tries == 1:
+            raise OperationalError("server closed the connection unexpectedly")
+
+    async def answer(request: web.Request) -> web.Response:
+        return web.json_response({"id": "m", "content": [], "usage": {"input_tokens": 10, "output_tokens": 500}})
+
+    upstream.answer = answer
+    monkeypatch.setattr(meter, "settle", failing)
+    assert (await ask(http, door, token(ada)))[0] == 200
+    assert len(await settled(1)) == 1
+    await in_db(ada.refresh_from_db)
+    assert float(ada.spent_usd) == pytest.approx(0.00502)
+
+
+async def test_a_call_is_paid_by_the_turn_that_made_it(
+    door: str, http: aiohttp.ClientSession, upstream: Upstream, ada: Session, token: Any
+) -> None:
+    gate, asked = asyncio.Event(), asyncio.Event()
+
+    async def answer(request: web.Request) -> web.Response:
+        asked.set()
+        await gate.wait()
+        return web.json_response({"id": "m", "content": [], "usage": {"input_tokens": 10, "output_tokens": 500}})
+
+    def turns() -> list[float]:
+        return [float(turn.cost_usd) for turn in Turn.objects.filter(session=ada).order_by("number")]
+
+    upstream.answer = answer
+    first = await in_db(lambda: Turn.objects.create(session=ada, number=1, prompt="one", state="running"))
+    asking = asyncio.create_task(ask(http, door, token(ada)))
+    await asyncio.wait_for(asked.wait(), 10)
+    await in_db(lambda: Turn.objects.filter(pk=first.pk).update(state="cancelled"))
+    await in_db(lambda: Turn.objects.create(session=ada, number=2, prompt="two", state="running"))
+    gate.set()
+    await asking
+    [call] = await settled(1)
+    assert call.turn_id == first.pk
+    assert await in_db(turns) == [pytest.approx(0.00502), 0]
 
 
 @pytest.mark.parametrize("status", [400, 429, 529])

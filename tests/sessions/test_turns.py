@@ -15,6 +15,7 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 from sessions_app import events, services
 from sessions_app.errors import BadPrompt, Busy, Closed, Limit, NotFound
 from sessions_app.models import Session, Turn
+from sessions_app.turns import turns_take_up
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -82,6 +83,24 @@ def test_a_turn_given_up_by_its_job_frees_the_session(session: Session) -> None:
     ended = [event for event in events.after(session.pk, 0) if event.type == "turn.finished"]
     assert [event.data["state"] for event in ended] == ["failed"]
     assert services.turn_submit(session, "two").number == 2
+
+
+@pytest.mark.parametrize("status", ["aborted", "failed"])
+def test_a_turn_whose_job_is_gone_is_given_another(session: Session, status: str) -> None:
+    """As after a worker's stop, when the job has been taken up so often already that it is not put back."""
+    turn = services.turn_submit(session, "go")
+    Turn.objects.filter(pk=turn.pk).update(state="running")
+    assert turns_take_up() == 0
+    waiting = ProcrastinateJob.objects.filter(lock=f"session.{session.pk}")
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE procrastinate_jobs SET status = %s WHERE lock = %s", [status, f"session.{session.pk}"])
+    assert turns_take_up() == 1
+    assert turns_take_up() == 0
+    assert waiting.get(status="todo").args == {"turn_id": turn.pk}
+    services.turn_fail(turn.pk, "Over.")
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM procrastinate_jobs WHERE lock = %s", [f"session.{session.pk}"])
+    assert turns_take_up() == 0
 
 
 def test_the_turn_limit_counts_the_visitors_day_over_all_sessions(

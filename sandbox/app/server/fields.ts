@@ -12,7 +12,7 @@ function text(pattern: RegExp | null, max: number, rule: Rule, invalid: string) 
     const words = typeof value === 'string' || typeof value === 'number' ? String(value).trim() : ''
     const wrong = value !== null && value !== undefined && typeof value !== 'string' && typeof value !== 'number'
     const problem =
-      wrong || (words !== '' && pattern !== null && !pattern.test(words))
+      wrong || words.includes('\0') || (words !== '' && pattern !== null && !pattern.test(words))
         ? (rule.invalid ?? invalid)
         : words.length > max
           ? (rule.invalid ?? `At most ${max} characters fit here.`)
@@ -44,7 +44,8 @@ function number(rule: NumberRule, decimals: number | null) {
 
 function realDate(words: string): boolean {
   const date = new Date(`${words}T00:00:00Z`)
-  return !Number.isNaN(date.getTime()) && date.toISOString().startsWith(words)
+  // Postgres knows of no year 0 and takes no NUL (above).
+  return !Number.isNaN(date.getTime()) && date.toISOString().startsWith(words) && !words.startsWith('0000')
 }
 
 export const field = {
