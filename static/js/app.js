@@ -32,7 +32,7 @@ export class App {
     this.previewer = new Previewer({ get: () => this.ui.preview, set: (preview) => this.set({ preview }) });
     this.connection = new Connection({
       page: location.href, onStatus: (status) => this.set({ status }), onFrame: (frame) => this.receive(frame),
-      position: () => ({ slug: this.slug, after: this.slug ? this.store.state.seq : 0 }),
+      position: () => (this.at === 'builder' ? { slug: this.slug, after: this.store.state.seq } : { slug: null, after: 0 }),
     });
     if (page.now) observe(page.now, Date.now());
     if (page.session) this.store.dispatch({ type: 'snapshot', session: page.session, seq: page.session.last_seq });
@@ -42,7 +42,7 @@ export class App {
   start() {
     if (this.at === 'builder') this.openSession();
     addEventListener('hashchange', () => this.set({ hash: location.hash }));
-    addEventListener('popstate', () => this.at === 'builder' && !location.pathname.startsWith('/s/') && location.reload());
+    addEventListener('popstate', () => (this.at === 'builder') !== location.pathname.startsWith('/s/') && location.reload());
     addEventListener('keydown', (event) => this.key(event));
     addEventListener('pagehide', () => this.set({ secrets: hiddenSecrets() }));
     document.addEventListener('click', (event) => {
@@ -64,14 +64,12 @@ export class App {
   receive(frame) {
     if (frame === null || typeof frame !== 'object') return;
     if (frame.type === 'error') return this.refused(frame);
-    if (frame.type === 'snapshot' && !frame.session && this.slug) return this.set({ status: { ...this.ui.status, state: 'refused' } });
+    if (frame.type === 'snapshot' && !frame.session && this.at === 'builder') return this.set({ status: { ...this.ui.status, state: 'refused' } });
     if (typeof frame.at === 'string') observe(frame.at);
     this.store.dispatch(frame);
     if (this.store.state.gap) return this.connection.reopen();
-    if (frame.type === 'snapshot') {
-      if (!frame.session) this.beginSent = false; // a new line, and what was begun on the last one came to nothing
-      this.flush();
-    }
+    if (frame.type === 'snapshot') this.beginSent = false; // of a new line, on which nothing was asked for yet, or the answer
+    this.flush();
     if (frame.type === 'version.created' || frame.type === 'turn.finished' || frame.type === 'session.closed') this.refreshSoon(150);
     this.settle(frame);
     this.schedule();
@@ -128,12 +126,20 @@ export class App {
   flush() {
     if (this.at !== 'home' || !this.store.state.known) return;
     const session = this.homeSession();
-    if (!session) {
-      if (this.ui.begun && !this.beginSent) this.beginSent = this.connection.send({ type: 'begin' });
+    if (session) {
+      this.slug = session.slug;
+      if (this.ui.building && this.connection.status.state === 'open') this.enter(this.ui.building);
       return;
     }
-    this.slug = session.slug;
-    if (this.ui.building) this.enter(this.ui.building);
+    if (this.slug !== null) this.letGo();
+    if (this.ui.begun && !this.beginSent) this.beginSent = this.connection.send({ type: 'begin' });
+  }
+
+  /** What was begun here has ended, or another tab builds in it: the next sign of intent begins another. */
+  letGo() {
+    this.slug = null;
+    this.beginSent = false;
+    this.set({ begun: this.ui.building !== null });
   }
 
   /** The home page becomes the builder. */
