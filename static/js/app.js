@@ -8,6 +8,7 @@ import { targets } from './history.js';
 import { keep, keepTab } from './keep.js';
 import { isMoving, isQueued, legsOf } from './legs.js';
 import { render } from './lit.js';
+import { Outbox, putBack } from './outbox.js';
 import { Previewer } from './previewer.js';
 import { hiddenSecrets } from './secrets.js';
 import { createStore } from './store.js';
@@ -19,7 +20,8 @@ import { home } from './components/home.js';
 
 const PATIENCE_WITH_REPLAY = 1500; // then the page is drawn with what there is
 const REFRESH_WHILE_RUNNING = 10_000; // cost and limits are no events
-const CONFIRM_WITHIN = 15_000;
+const REFRESH_WHILE_SPENT = 60_000; // the next turn becomes free with time alone
+const REFRESHING = new Set(['version.created', 'turn.finished', 'session.closed', 'notice']);
 
 export class App {
   constructor(page) {
@@ -28,6 +30,7 @@ export class App {
     this.store = createStore();
     Object.assign(this, createUi(location.hash, () => this.schedule()));
     this.act = actions(this);
+    this.outbox = new Outbox(this);
     this.startedAt = performance.now();
     this.previewer = new Previewer({ get: () => this.ui.preview, set: (preview) => this.set({ preview }) });
     this.connection = new Connection({
@@ -56,6 +59,7 @@ export class App {
 
   openSession() {
     this.set({ ...storedPrompt(this.slug) });
+    this.outbox.open();
     this.setSplit(this.ui.split);
   }
 
@@ -68,9 +72,13 @@ export class App {
     if (typeof frame.at === 'string') observe(frame.at);
     this.store.dispatch(frame);
     if (this.store.state.gap) return this.connection.reopen();
-    if (frame.type === 'snapshot') this.beginSent = false; // of a new line, on which nothing was asked for yet, or the answer
+    // A new line: what was asked for on the last one may never have been heard, and may be asked for again.
+    if (frame.type === 'snapshot') {
+      this.beginSent = false;
+      this.set({ moving: null, stoppingTurn: null });
+    }
     this.flush();
-    if (frame.type === 'version.created' || frame.type === 'turn.finished' || frame.type === 'session.closed') this.refreshSoon(150);
+    if (REFRESHING.has(frame.type)) this.refreshSoon(150);
     this.settle(frame);
     this.schedule();
   }
@@ -79,39 +87,25 @@ export class App {
   settle(frame) {
     const session = this.session();
     if (!session) return;
-    const { sending, moving, stoppingTurn } = this.ui;
-    if (sending && session.turns.some((turn) => turn.number > sending.after)) this.sent();
-    if (moving && (session.versions[0]?.number ?? 0) > moving.newest) this.set({ moving: null });
+    const { moving, stoppingTurn } = this.ui;
+    this.outbox.settle(session);
+    const restored = moving && (session.versions[0]?.number ?? 0) > moving.newest;
+    const unmoved = frame.type === 'notice' && frame.data?.level === 'error';
+    if (moving && (restored || unmoved)) this.set({ moving: null });
     if (session.running) this.ui.watched.add(session.running.number);
     else if (stoppingTurn !== null) this.set({ stoppingTurn: null });
-    if (frame.type === 'turn.finished' && frame.data?.state === 'done' && session.caughtUp && this.ui.queued && !sending) {
-      const text = this.ui.queued;
-      keepTab.set(`queued.${this.slug}`, '');
-      this.set({ queued: '' });
-      this.prompt(text);
-    }
   }
 
-  sent() {
-    const { text } = this.ui.sending;
-    clearTimeout(this.confirmTimer);
-    if (this.ui.prompt.trim() === text) {
-      keep.set(`prompt.${this.slug}`, '');
-      this.set({ prompt: '' });
-    }
-    this.set({ sending: null });
-    this.refreshSoon(150);
+  write(prompt) {
+    keep.set(`prompt.${this.slug}`, prompt);
+    this.set({ prompt });
   }
 
   refused(frame) {
     const message = String(frame.message ?? 'The server refused this without saying why.').slice(0, 500);
-    const { sending } = this.ui;
-    if (sending && !this.ui.prompt) keep.set(`prompt.${this.slug}`, sending.text);
+    if (frame.code !== 'not_found') this.outbox.takeBack(); // a prompt is never refused as not found
     this.beginSent = false;
-    this.set({
-      refusal: { code: frame.code, message }, sending: null, building: null, moving: null, stoppingTurn: null, begun: false,
-      ...(sending && !this.ui.prompt ? { prompt: sending.text } : {}),
-    });
+    this.set({ refusal: { code: frame.code, message }, building: null, moving: null, stoppingTurn: null, begun: false });
   }
 
   // --- what goes out ---------------------------------------------------------------------------------------------
@@ -150,25 +144,9 @@ export class App {
     keep.set('draft', '');
     this.set({ hash: '', building: null, draft: '' });
     this.openSession();
-    this.prompt(text);
+    if (!this.outbox.send(text)) this.write(putBack(text, this.ui.prompt));
     scrollTo(0, 0);
     requestAnimationFrame(() => document.getElementById('prompt')?.focus({ preventScroll: true }));
-  }
-
-  prompt(text) {
-    const after = this.session()?.turns.at(-1)?.number ?? 0;
-    if (!this.connection.send({ type: 'prompt', text })) {
-      keep.set(`prompt.${this.slug}`, text);
-      return this.set({ prompt: text, refusal: { message: 'Not sent: the line is down. Your text is kept; send it again when the line is back.' } });
-    }
-    this.set({ sending: { text, after }, refusal: null });
-    clearTimeout(this.confirmTimer);
-    this.confirmTimer = setTimeout(() => this.unconfirmed(text), CONFIRM_WITHIN);
-  }
-
-  unconfirmed(text) {
-    if (this.ui.sending?.text !== text) return;
-    this.refused({ code: 'unconfirmed', message: 'The server has not confirmed this prompt. Your text is kept; send it again if it does not appear.' });
   }
 
   refreshSoon(wait) {
@@ -287,11 +265,16 @@ export class App {
     document.title = `${model.session.title.slice(0, 60)}, mk0r`;
     this.#dialogs();
     if (follow) this.#toFoot();
-    if (model.session.running && Date.now() - (this.refreshedAt ?? 0) > REFRESH_WHILE_RUNNING) {
-      this.refreshedAt = Date.now();
-      this.refresh();
-    }
+    this.#keepUp(model.session);
     return true;
+  }
+
+  /** Ask now and then for what changes without an event. */
+  #keepUp({ running, limits }) {
+    const every = running ? REFRESH_WHILE_RUNNING : limits.turns_left === 0 ? REFRESH_WHILE_SPENT : Infinity;
+    if (Date.now() - (this.refreshedAt ?? 0) <= every) return;
+    this.refreshedAt = Date.now();
+    this.refresh();
   }
 
   mount(id, template) {

@@ -221,12 +221,13 @@ def scene_legs(data: dict[str, Any]) -> dict[str, Any]:
 
 
 def scene_rules(data: dict[str, Any]) -> dict[str, Any]:
-    """How many sessions may be begun from one network; as many as one likes, unless told."""
+    """How many sessions may be begun from one network, and turns taken in a day; any number, unless told."""
     from django.conf import settings
 
     from provisioning import rates
 
     settings.MK0R_SESSIONS_PER_NETWORK = rates.parse(data.get("per_network", ""))
+    settings.MK0R_TURN_LIMIT = data.get("turns", 0)
     return {}
 
 

@@ -53,7 +53,7 @@ def test_build_becomes_the_builder_without_loading_a_page(visitor: Any, stage: A
     page.evaluate("window.kept = true")
     page.fill("#sentence", "A tool library for our street")
     page.locator("#sentence").press("Control+Enter")
-    expect(page.locator(".turn .said")).to_have_text("A tool library for our street")
+    expect(page.locator(".turn[data-turn] .said")).to_have_text("A tool library for our street")
     assert re.search(r"/s/[a-z0-9]{12}$", page.url)
     assert page.evaluate("window.kept") is True
     page.reload()
@@ -83,7 +83,7 @@ def test_two_tabs_begin_one_session(visitor: Any) -> None:
     two.locator("#sentence").press("Control+Enter")
     two.wait_for_url("**/s/*")
     slug = two.url.rsplit("/", 1)[1]
-    expect(two.locator(".turn .said")).to_have_text("B")
+    expect(two.locator(".turn[data-turn] .said")).to_have_text("B")
     one.reload()
     expect(one.locator(f'.app[href="/s/{slug}"]')).to_be_visible()
 
