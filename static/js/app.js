@@ -258,8 +258,10 @@ export class App {
     const waited = performance.now() - this.startedAt > PATIENCE_WITH_REPLAY;
     if (!model.session || (!this.drawn && !model.session.caughtUp && !waited)) return false; // no half a conversation
     const follow = this.#atFoot();
-    if (model.session.state === 'closed') this.readReceipt();
-    this.previewer.follow(model.session.state === 'open' ? model.session.previewUrl : null);
+    const { state, sandbox, previewUrl } = model.session;
+    if (state === 'closed') this.readReceipt();
+    const awake = state === 'open' && sandbox?.state !== 'paused'; // asleep, its address leads to the vendor's “not found”
+    this.previewer.follow(awake ? previewUrl : null);
     this.mount('page', builder(this.model(), this.act));
     this.drawn = true;
     document.title = `${model.session.title.slice(0, 60)}, mk0r`;

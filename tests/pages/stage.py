@@ -133,6 +133,9 @@ class Played:
                 signals.sandbox_changed.send(None, session_id=session_id, state="running")
                 signals.preview_ready.send(None, session_id=session_id, url=self.preview)
 
+    async def sandbox(self, session_id: uuid.UUID) -> None:
+        """Asked to wake a sandbox, it sleeps on until the log is told otherwise."""
+
     def retry(self, session: Any, provider: str) -> bool:
         rows = list(session.resources.filter(provider=provider, state="failed"))
         for row in rows:
@@ -290,6 +293,7 @@ def main(port: int) -> None:
     for name in (
         "plan",
         "converge",
+        "sandbox",
         "retry",
         "request_teardown",
         "env_entries",
