@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from sessions_app.clipping import clean
 from sessions_app.errors import Refused
 
 MAX_FRAME = 256 * 1024  # bytes; the longest prompt, every character of it escaped as two \uXXXX, fits
@@ -112,7 +113,7 @@ def parse(text: str | None) -> Frame:
     if not isinstance(kind, str):
         raise BadFrame(Hint.JSON)
     if (model := _MODELS.get(kind)) is None:
-        raise UnknownType(f"There is no frame of type “{kind[:40]}”. Known are: {', '.join(_MODELS)}.")
+        raise UnknownType(f"There is no frame of type “{clean(kind[:40])}”. Known are: {', '.join(_MODELS)}.")
     try:
         return model.model_validate(content)
     except ValidationError as error:

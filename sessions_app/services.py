@@ -7,13 +7,12 @@ the row and its job exist or neither does. Refusals are `sessions_app.errors`.
 
 from __future__ import annotations
 
-import hashlib
 import uuid
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.conf import settings
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
 from django.db.models import Q, QuerySet, Value
 from django.db.models.functions import Greatest
 from django.utils import timezone
@@ -24,6 +23,7 @@ from provisioning import services as provisioning
 from sessions_app import events, jobs, limits
 from sessions_app.addresses import network_of
 from sessions_app.errors import Forbidden, NotFound
+from sessions_app.locks import serialise
 from sessions_app.models import Session, Turn
 from sessions_app.slugs import has_shape, slug_for
 from sessions_app.state import session_state
@@ -78,7 +78,7 @@ def session_begin(visitor: Visitor | None, idempotency_key: str | None = None, *
     owner = visitor.hash if visitor else ""
     with transaction.atomic():
         if idempotency_key is not None:
-            _serialise(f"idempotency|{owner}|{idempotency_key}")
+            serialise(f"idempotency|{owner}|{idempotency_key}")
             made = Session.objects.filter(visitor_hash=owner, idempotency_key=idempotency_key).first()
             if made is not None:
                 return made
@@ -94,7 +94,7 @@ def session_join(visitor: Visitor | None, *, address: str = "") -> Session:
     if visitor is None:
         raise Forbidden("mk0r keeps your session in a cookie, and this browser sent none. Allow cookies and reload.")
     with transaction.atomic():
-        _serialise(f"begin|{visitor.hash}")
+        serialise(f"begin|{visitor.hash}")
         waiting = _open_sessions(visitor).filter(prompted_at=None).first()
         return waiting or _session_make(visitor.hash, None, address)
 
@@ -237,9 +237,9 @@ def _admitted(address: str) -> str:
     network = network_of(address) if settings.MK0R_SESSIONS_PER_NETWORK else ""
     network_hash = salted_hmac("mk0r.network", network, algorithm="sha256").hexdigest() if network else ""
     if network_hash:
-        _serialise(f"network|{network_hash}")
+        serialise(f"network|{network_hash}")
     if settings.MK0R_OPEN_SESSIONS:
-        _serialise("open sessions")
+        serialise("open sessions")
     limits.check_begin(network_hash)
     return network_hash
 
@@ -257,13 +257,6 @@ def _session_insert(owner: str, idempotency_key: str | None, network_hash: str) 
             if not Session.objects.filter(slug=slug_for(session_id)).exists():
                 raise
     raise RuntimeError("no free slug in five tries")
-
-
-def _serialise(what: str) -> None:
-    """Let only one transaction at a time do `what`; the others wait and then see what it did."""
-    key = int.from_bytes(hashlib.sha256(what.encode()).digest()[:8], "big", signed=True)
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [key])
 
 
 def _open_sessions(visitor: Visitor) -> QuerySet[Session]:

@@ -18,6 +18,7 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 from provisioning import clock
 from sessions_app import events, history, limits
 from sessions_app.errors import BadPrompt, Busy, Closed, NotFound
+from sessions_app.locks import serialise
 from sessions_app.models import Session, Turn, Version
 from sessions_app.redaction import redact
 
@@ -37,6 +38,8 @@ def turn_submit(session: Session, prompt: str) -> Turn:
     # What is kept holds no secret that is known by now; a title cut from it could no longer be redacted (I-15).
     prompt = redact(_checked_prompt(prompt), events.secrets_of(session))
     with transaction.atomic():
+        if session.visitor_hash:  # whose turns count together, over all their sessions
+            serialise(f"turns|{session.visitor_hash}")
         session = _locked(session)
         _require_idle(session)
         limits.check(session)

@@ -50,8 +50,8 @@ function homeActions(app) {
 /** Actions of the conversation. */
 function promptActions(app) {
   const write = (text) => {
-    keep.set(`prompt.${app.slug}`, text);
-    app.set({ prompt: text, refusal: null });
+    app.write(text);
+    app.set({ refusal: null });
   };
   const enqueue = (text) => {
     keepTab.set(`queued.${app.slug}`, text);
@@ -65,7 +65,7 @@ function promptActions(app) {
       if (app.ui.queued) return;
       enqueue(text);
       write('');
-    } else app.prompt(text);
+    } else app.outbox.send(text);
   };
   const stop = () => {
     const { running } = app.model().session ?? {};
@@ -85,9 +85,7 @@ function promptActions(app) {
     },
     stop,
     sendQueued: () => {
-      const text = app.ui.queued;
-      enqueue('');
-      app.prompt(text);
+      if (!app.ui.sending && app.outbox.send(app.ui.queued)) enqueue('');
     },
     editQueued: () => {
       const rest = app.ui.prompt.trim();
@@ -130,7 +128,9 @@ function sessionActions(app) {
     confirm: () => {
       const { ask } = app.ui;
       const sent = ask !== null && app.connection.send(frames[ask.kind](ask));
-      const moving = sent && ask.kind !== 'end' ? { target: ask.number, newest: app.model().session.versions[0]?.number ?? 0 } : null;
+      const [newest] = app.model().session.versions;
+      const makes = ask?.kind !== 'end' && newest?.restores !== ask?.number; // what is repeated already becomes no other version
+      const moving = sent && makes ? { target: ask.number, newest: newest?.number ?? 0 } : null;
       const refusal = sent ? null : { message: 'Nothing was changed: the line is down. Try again when it is back.' };
       app.set({ ask: null, moving, refusal });
     },

@@ -8,6 +8,7 @@ import { targets } from './history.js';
 import { keep, keepTab } from './keep.js';
 import { isMoving, isQueued, legsOf } from './legs.js';
 import { render } from './lit.js';
+import { Outbox, putBack } from './outbox.js';
 import { Previewer } from './previewer.js';
 import { hiddenSecrets } from './secrets.js';
 import { createStore } from './store.js';
@@ -19,7 +20,8 @@ import { home } from './components/home.js';
 
 const PATIENCE_WITH_REPLAY = 1500; // then the page is drawn with what there is
 const REFRESH_WHILE_RUNNING = 10_000; // cost and limits are no events
-const CONFIRM_WITHIN = 15_000;
+const REFRESH_WHILE_SPENT = 60_000; // the next turn becomes free with time alone
+const REFRESHING = new Set(['version.created', 'turn.finished', 'session.closed', 'notice']);
 
 export class App {
   constructor(page) {
@@ -28,11 +30,12 @@ export class App {
     this.store = createStore();
     Object.assign(this, createUi(location.hash, () => this.schedule()));
     this.act = actions(this);
+    this.outbox = new Outbox(this);
     this.startedAt = performance.now();
     this.previewer = new Previewer({ get: () => this.ui.preview, set: (preview) => this.set({ preview }) });
     this.connection = new Connection({
       page: location.href, onStatus: (status) => this.set({ status }), onFrame: (frame) => this.receive(frame),
-      position: () => ({ slug: this.slug, after: this.slug ? this.store.state.seq : 0 }),
+      position: () => (this.at === 'builder' ? { slug: this.slug, after: this.store.state.seq } : { slug: null, after: 0 }),
     });
     if (page.now) observe(page.now, Date.now());
     if (page.session) this.store.dispatch({ type: 'snapshot', session: page.session, seq: page.session.last_seq });
@@ -42,7 +45,7 @@ export class App {
   start() {
     if (this.at === 'builder') this.openSession();
     addEventListener('hashchange', () => this.set({ hash: location.hash }));
-    addEventListener('popstate', () => this.at === 'builder' && !location.pathname.startsWith('/s/') && location.reload());
+    addEventListener('popstate', () => (this.at === 'builder') !== location.pathname.startsWith('/s/') && location.reload());
     addEventListener('keydown', (event) => this.key(event));
     addEventListener('pagehide', () => this.set({ secrets: hiddenSecrets() }));
     document.addEventListener('click', (event) => {
@@ -56,6 +59,7 @@ export class App {
 
   openSession() {
     this.set({ ...storedPrompt(this.slug) });
+    this.outbox.open();
     this.setSplit(this.ui.split);
   }
 
@@ -64,15 +68,17 @@ export class App {
   receive(frame) {
     if (frame === null || typeof frame !== 'object') return;
     if (frame.type === 'error') return this.refused(frame);
-    if (frame.type === 'snapshot' && !frame.session && this.slug) return this.set({ status: { ...this.ui.status, state: 'refused' } });
+    if (frame.type === 'snapshot' && !frame.session && this.at === 'builder') return this.set({ status: { ...this.ui.status, state: 'refused' } });
     if (typeof frame.at === 'string') observe(frame.at);
     this.store.dispatch(frame);
     if (this.store.state.gap) return this.connection.reopen();
+    // A new line: what was asked for on the last one may never have been heard, and may be asked for again.
     if (frame.type === 'snapshot') {
-      if (!frame.session) this.beginSent = false; // a new line, and what was begun on the last one came to nothing
-      this.flush();
+      this.beginSent = false;
+      this.set({ moving: null, stoppingTurn: null });
     }
-    if (frame.type === 'version.created' || frame.type === 'turn.finished' || frame.type === 'session.closed') this.refreshSoon(150);
+    this.flush();
+    if (REFRESHING.has(frame.type)) this.refreshSoon(150);
     this.settle(frame);
     this.schedule();
   }
@@ -81,39 +87,25 @@ export class App {
   settle(frame) {
     const session = this.session();
     if (!session) return;
-    const { sending, moving, stoppingTurn } = this.ui;
-    if (sending && session.turns.some((turn) => turn.number > sending.after)) this.sent();
-    if (moving && (session.versions[0]?.number ?? 0) > moving.newest) this.set({ moving: null });
+    const { moving, stoppingTurn } = this.ui;
+    this.outbox.settle(session);
+    const restored = moving && (session.versions[0]?.number ?? 0) > moving.newest;
+    const unmoved = frame.type === 'notice' && frame.data?.level === 'error';
+    if (moving && (restored || unmoved)) this.set({ moving: null });
     if (session.running) this.ui.watched.add(session.running.number);
     else if (stoppingTurn !== null) this.set({ stoppingTurn: null });
-    if (frame.type === 'turn.finished' && frame.data?.state === 'done' && session.caughtUp && this.ui.queued && !sending) {
-      const text = this.ui.queued;
-      keepTab.set(`queued.${this.slug}`, '');
-      this.set({ queued: '' });
-      this.prompt(text);
-    }
   }
 
-  sent() {
-    const { text } = this.ui.sending;
-    clearTimeout(this.confirmTimer);
-    if (this.ui.prompt.trim() === text) {
-      keep.set(`prompt.${this.slug}`, '');
-      this.set({ prompt: '' });
-    }
-    this.set({ sending: null });
-    this.refreshSoon(150);
+  write(prompt) {
+    keep.set(`prompt.${this.slug}`, prompt);
+    this.set({ prompt });
   }
 
   refused(frame) {
     const message = String(frame.message ?? 'The server refused this without saying why.').slice(0, 500);
-    const { sending } = this.ui;
-    if (sending && !this.ui.prompt) keep.set(`prompt.${this.slug}`, sending.text);
+    if (frame.code !== 'not_found') this.outbox.takeBack(); // a prompt is never refused as not found
     this.beginSent = false;
-    this.set({
-      refusal: { code: frame.code, message }, sending: null, building: null, moving: null, stoppingTurn: null, begun: false,
-      ...(sending && !this.ui.prompt ? { prompt: sending.text } : {}),
-    });
+    this.set({ refusal: { code: frame.code, message }, building: null, moving: null, stoppingTurn: null, begun: false });
   }
 
   // --- what goes out ---------------------------------------------------------------------------------------------
@@ -128,12 +120,20 @@ export class App {
   flush() {
     if (this.at !== 'home' || !this.store.state.known) return;
     const session = this.homeSession();
-    if (!session) {
-      if (this.ui.begun && !this.beginSent) this.beginSent = this.connection.send({ type: 'begin' });
+    if (session) {
+      this.slug = session.slug;
+      if (this.ui.building && this.connection.status.state === 'open') this.enter(this.ui.building);
       return;
     }
-    this.slug = session.slug;
-    if (this.ui.building) this.enter(this.ui.building);
+    if (this.slug !== null) this.letGo();
+    if (this.ui.begun && !this.beginSent) this.beginSent = this.connection.send({ type: 'begin' });
+  }
+
+  /** What was begun here has ended, or another tab builds in it: the next sign of intent begins another. */
+  letGo() {
+    this.slug = null;
+    this.beginSent = false;
+    this.set({ begun: this.ui.building !== null });
   }
 
   /** The home page becomes the builder. */
@@ -144,25 +144,9 @@ export class App {
     keep.set('draft', '');
     this.set({ hash: '', building: null, draft: '' });
     this.openSession();
-    this.prompt(text);
+    if (!this.outbox.send(text)) this.write(putBack(text, this.ui.prompt));
     scrollTo(0, 0);
     requestAnimationFrame(() => document.getElementById('prompt')?.focus({ preventScroll: true }));
-  }
-
-  prompt(text) {
-    const after = this.session()?.turns.at(-1)?.number ?? 0;
-    if (!this.connection.send({ type: 'prompt', text })) {
-      keep.set(`prompt.${this.slug}`, text);
-      return this.set({ prompt: text, refusal: { message: 'Not sent: the line is down. Your text is kept; send it again when the line is back.' } });
-    }
-    this.set({ sending: { text, after }, refusal: null });
-    clearTimeout(this.confirmTimer);
-    this.confirmTimer = setTimeout(() => this.unconfirmed(text), CONFIRM_WITHIN);
-  }
-
-  unconfirmed(text) {
-    if (this.ui.sending?.text !== text) return;
-    this.refused({ code: 'unconfirmed', message: 'The server has not confirmed this prompt. Your text is kept; send it again if it does not appear.' });
   }
 
   refreshSoon(wait) {
@@ -274,18 +258,25 @@ export class App {
     const waited = performance.now() - this.startedAt > PATIENCE_WITH_REPLAY;
     if (!model.session || (!this.drawn && !model.session.caughtUp && !waited)) return false; // no half a conversation
     const follow = this.#atFoot();
-    if (model.session.state === 'closed') this.readReceipt();
-    this.previewer.follow(model.session.state === 'open' ? model.session.previewUrl : null);
+    const { state, sandbox, previewUrl } = model.session;
+    if (state === 'closed') this.readReceipt();
+    const awake = state === 'open' && sandbox?.state !== 'paused'; // asleep, its address leads to the vendor's “not found”
+    this.previewer.follow(awake ? previewUrl : null);
     this.mount('page', builder(this.model(), this.act));
     this.drawn = true;
     document.title = `${model.session.title.slice(0, 60)}, mk0r`;
     this.#dialogs();
     if (follow) this.#toFoot();
-    if (model.session.running && Date.now() - (this.refreshedAt ?? 0) > REFRESH_WHILE_RUNNING) {
-      this.refreshedAt = Date.now();
-      this.refresh();
-    }
+    this.#keepUp(model.session);
     return true;
+  }
+
+  /** Ask now and then for what changes without an event. */
+  #keepUp({ running, limits }) {
+    const every = running ? REFRESH_WHILE_RUNNING : limits.turns_left === 0 ? REFRESH_WHILE_SPENT : Infinity;
+    if (Date.now() - (this.refreshedAt ?? 0) <= every) return;
+    this.refreshedAt = Date.now();
+    this.refresh();
   }
 
   mount(id, template) {

@@ -16,8 +16,9 @@ function applySnapshot(state, frame) {
   if (session.slug !== state.slug) {
     return { ...initial(), known: true, slug: session.slug, meta: session, metaSeq: seq };
   }
-  if (seq < state.metaSeq) return { ...state, known: true }; // an older answer came in late
-  return { ...state, known: true, meta: session, metaSeq: seq };
+  const mended = { ...state, known: true, gap: false }; // a new line begins with one, and tells next what was missed
+  if (seq < state.metaSeq) return mended; // an older answer came in late
+  return { ...mended, meta: session, metaSeq: seq };
 }
 
 function applyEvent(state, event) {

@@ -133,6 +133,9 @@ class Played:
                 signals.sandbox_changed.send(None, session_id=session_id, state="running")
                 signals.preview_ready.send(None, session_id=session_id, url=self.preview)
 
+    async def sandbox(self, session_id: uuid.UUID) -> None:
+        """Asked to wake a sandbox, it sleeps on until the log is told otherwise."""
+
     def retry(self, session: Any, provider: str) -> bool:
         rows = list(session.resources.filter(provider=provider, state="failed"))
         for row in rows:
@@ -221,12 +224,13 @@ def scene_legs(data: dict[str, Any]) -> dict[str, Any]:
 
 
 def scene_rules(data: dict[str, Any]) -> dict[str, Any]:
-    """How many sessions may be begun from one network; as many as one likes, unless told."""
+    """How many sessions may be begun from one network, and turns taken in a day; any number, unless told."""
     from django.conf import settings
 
     from provisioning import rates
 
     settings.MK0R_SESSIONS_PER_NETWORK = rates.parse(data.get("per_network", ""))
+    settings.MK0R_TURN_LIMIT = data.get("turns", 0)
     return {}
 
 
@@ -289,6 +293,7 @@ def main(port: int) -> None:
     for name in (
         "plan",
         "converge",
+        "sandbox",
         "retry",
         "request_teardown",
         "env_entries",

@@ -114,6 +114,23 @@ def test_the_app_in_the_frame_is_heard_and_its_errors_are_offered_not_sent(visit
     expect(page.locator(".strip-warn")).to_have_count(0)
 
 
+def test_an_app_that_sleeps_is_framed_once_it_is_awake(visitor: Any, stage: Any) -> None:
+    scene = stage.session()
+    stage.play(scene, ("sandbox.changed", {"state": "paused"}))
+    ada = visitor(scene)
+    gone: list[str] = []
+    ada.context.route(re.compile(r"http://5173-.*"), lambda route: (gone.append(route.request.url), route.abort())[1])
+    page = ada.page(f"/s/{scene['slug']}")
+    expect(page.get_by_role("heading", name="Waking the app")).to_be_visible()
+    expect(page.locator("#app-frame")).to_have_count(0)
+    assert gone == []  # whoever asks for it now is told that it has ended
+    ada.context.unroute_all()
+    stage.play(scene, ("sandbox.changed", {"state": "running"}))
+    expect(page.locator(".strip")).to_contain_text("Ready")
+    stage.play(scene, ("sandbox.changed", {"state": "paused"}), ("sandbox.changed", {"state": "running"}))
+    expect(page.locator(".strip")).to_contain_text("Ready")
+
+
 def test_a_failed_leg_says_four_things_and_retry_brings_it_in(visitor: Any, stage: Any) -> None:
     stage.ask("legs", failing=["resend"], preview=stage.preview)
     scene = stage.session()

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, WebSocketRoute, expect
 
+from tests.pages.steps import begun, ended
+
 pytestmark = pytest.mark.browser
 
 
@@ -51,7 +53,7 @@ def test_build_becomes_the_builder_without_loading_a_page(visitor: Any, stage: A
     page.evaluate("window.kept = true")
     page.fill("#sentence", "A tool library for our street")
     page.locator("#sentence").press("Control+Enter")
-    expect(page.locator(".turn .said")).to_have_text("A tool library for our street")
+    expect(page.locator(".turn[data-turn] .said")).to_have_text("A tool library for our street")
     assert re.search(r"/s/[a-z0-9]{12}$", page.url)
     assert page.evaluate("window.kept") is True
     page.reload()
@@ -81,7 +83,7 @@ def test_two_tabs_begin_one_session(visitor: Any) -> None:
     two.locator("#sentence").press("Control+Enter")
     two.wait_for_url("**/s/*")
     slug = two.url.rsplit("/", 1)[1]
-    expect(two.locator(".turn .said")).to_have_text("B")
+    expect(two.locator(".turn[data-turn] .said")).to_have_text("B")
     one.reload()
     expect(one.locator(f'.app[href="/s/{slug}"]')).to_be_visible()
 
@@ -139,6 +141,82 @@ def test_a_beginning_that_the_line_lost_is_asked_for_again(visitor: Any) -> None
     _ready(page).fill("#sentence", "A poll for lunch")
     expect(page.locator('.chip[data-state="ready"]')).to_have_count(5)
     assert len(lines) > 1
+
+
+def test_a_tab_whose_session_another_tab_built_in_builds_in_one_of_its_own(visitor: Any) -> None:
+    ada = visitor()
+    one, two = _ready(ada.page()), _ready(ada.page())
+    one.fill("#sentence", "A poll")
+    two.fill("#sentence", "A shelf")
+    for page in (one, two):
+        expect(page.locator('.chip[data-state="ready"]')).to_have_count(5)
+    two.locator("#sentence").press("Control+Enter")
+    two.wait_for_url("**/s/*")
+    expect(one.locator('.chip[data-state="none"]')).to_have_count(5)
+    one.locator("#sentence").press("Control+Enter")
+    one.wait_for_url("**/s/*")
+    expect(one.locator(".turn .said")).to_have_text("A poll")
+    assert one.url != two.url
+
+
+def test_a_session_that_ended_while_the_line_was_down_is_followed_by_another(visitor: Any, stage: Any) -> None:
+    scene = stage.session()
+    page = visitor(scene).context.new_page()
+    lines: list[WebSocketRoute] = []
+    broken = False
+
+    def line(here: WebSocketRoute) -> None:
+        if broken:
+            here.close(code=1011)
+        else:
+            here.connect_to_server()
+            lines.append(here)
+
+    page.route_web_socket("**/ws/session/**", line)
+    page.goto(stage.base)
+    _ready(page).fill("#sentence", "A poll for lunch")
+    expect(page.locator('.chip[data-state="ready"]')).to_have_count(5)
+    broken = True
+    lines[0].close(code=1011)
+    expect(page.locator(".line-status")).to_contain_text("Reconnecting")
+    page.locator("#sentence").press("Control+Enter")
+    expect(page.locator("#sentence-note")).to_contain_text("goes on as soon as the line is up")
+    stage.ask("end", slug=scene["slug"])
+    broken = False
+    page.wait_for_url("**/s/*")
+    expect(page.locator(".turn .said")).to_have_text("A poll for lunch")
+    assert scene["slug"] not in page.url
+
+
+def test_a_beginning_lost_beside_an_app_that_is_open_is_asked_for_again(visitor: Any, stage: Any) -> None:
+    scene = stage.session()
+    stage.play(scene, *begun(1), *ended(1, version=1))
+    page = visitor(scene).context.new_page()
+    lines: list[WebSocketRoute] = []
+
+    def line(here: WebSocketRoute) -> None:
+        lines.append(here)
+        there = here.connect_to_server()
+        if len(lines) == 1:
+            here.on_message(lambda _: here.close(code=1011))
+        else:
+            here.on_message(there.send)
+
+    page.route_web_socket("**/ws/session/**", line)
+    page.goto(stage.base)
+    _ready(page).fill("#sentence", "A poll for lunch")
+    expect(page.locator('.chip[data-state="ready"]')).to_have_count(5)
+
+
+def test_back_and_forward_lead_to_the_page_that_the_address_names(visitor: Any) -> None:
+    page = _ready(visitor().page())
+    page.fill("#sentence", "A poll for lunch")
+    page.locator("#sentence").press("Control+Enter")
+    expect(page.locator('.turn[data-turn="1"]')).to_contain_text("A poll for lunch")
+    page.go_back()
+    expect(_ready(page).locator(".app b")).to_have_text("A poll for lunch")
+    page.go_forward()
+    expect(page.locator(".turn .said")).to_have_text("A poll for lunch")
 
 
 def test_without_script_the_page_says_what_it_needs(visitor: Any) -> None:

@@ -120,6 +120,24 @@ def test_the_turn_limit_counts_the_visitors_day_over_all_sessions(
     services.turn_submit(other, "three")
 
 
+def test_of_prompts_at_once_in_many_sessions_the_visitor_gets_no_more_than_the_limit(ada: Any, settings: Any) -> None:
+    settings.MK0R_TURN_LIMIT = 2
+    sessions = [services.session_begin(ada.visitor) for _ in range(8)]
+
+    def submit(each: Session) -> str:
+        try:
+            services.turn_submit(each, "me too")
+        except Limit:
+            return "limit"
+        finally:
+            connection.close()
+        return "taken"
+
+    with ThreadPoolExecutor(8) as pool:
+        outcomes = list(pool.map(submit, sessions))
+    assert sorted(outcomes) == ["limit"] * 6 + ["taken"] * 2
+
+
 def test_a_session_that_used_its_money_takes_no_more_turns(session: Session, settings: Any) -> None:
     settings.MK0R_BUDGET_USD = 1.0
     Session.objects.filter(pk=session.pk).update(spent_usd=1)

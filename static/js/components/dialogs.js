@@ -7,10 +7,11 @@ import { glyph } from './glyphs.js';
 
 function going(session, ask) {
   const current = session.current?.number ?? 0;
-  const next = (session.versions[0]?.number ?? 0) + 1;
+  const [newest] = session.versions;
+  const saved = newest?.restores === ask.number ? `, as they are saved in version ${newest.number}.` : `, saved as version ${(newest?.number ?? 0) + 1}.`;
   return {
     title: `Go to version ${ask.number}?`,
-    body: html`<p>The files become exactly those of version ${ask.number}, saved as version ${next}.${
+    body: html`<p>The files become exactly those of version ${ask.number}${saved}${
       current !== ask.number ? ` Version ${current} stays in the list, so you can come back.` : ''}</p>
       <p class="dim">Only files go back. Rows in the database stay as they are, and so do tables and columns that were added since.</p>`,
     act: `Go to version ${ask.number}`,

@@ -15,7 +15,7 @@ export const EXAMPLES = [
 
 function hint(session, ui) {
   if (ui.refusal) return nothing;
-  if (ui.status.state !== 'open' && ui.begun && session === null) return 'Connecting: your text is kept, and goes on as soon as the line is up.';
+  if (ui.status.state !== 'open' && (ui.building || (ui.begun && session === null))) return 'Connecting: your text is kept, and goes on as soon as the line is up.';
   if (session === null) return html`<span class="keys"><kbd>Ctrl</kbd> <kbd>Enter</kbd> builds</span>`;
   const open = session.legs.filter((leg) => leg.state !== 'ready' && leg.state !== 'failed').length;
   return open > 0 ? 'Build whenever you like: what is still starting joins when it is up.' : html`<span class="keys"><kbd>Ctrl</kbd> <kbd>Enter</kbd> builds</span>`;

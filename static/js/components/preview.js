@@ -52,6 +52,9 @@ function instead(model, act) {
   if (sandbox === 'lost' || sandbox === 'gone') {
     return stateBox(html`<h3>${glyph('failed')} The sandbox is lost</h3><p>It no longer exists at its vendor. Another one is made and gets the files of the last version from the repository; the database is untouched.</p>`);
   }
+  if (sandbox === 'paused') {
+    return stateBox(html`<h3>${glyph('creating')} Waking the app</h3><p>Its sandbox slept while nobody looked. The app appears here as soon as it runs again, just as it was.</p>`);
+  }
   const leg = session.legs.find((one) => one.provider === 'e2b');
   if (leg.state === 'failed') {
     return stateBox(html`<h3>${glyph('failed')} No sandbox</h3><p>${leg.error?.message ?? 'The sandbox could not be started.'} Without it nothing can be built.</p>
@@ -76,9 +79,8 @@ function strip(model) {
   const { session, ui, now } = model;
   const { preview } = ui;
   if (!preview.base) return nothing;
-  const asleep = session.sandbox?.state === 'paused';
-  const state = asleep ? 'paused' : preview.ready ? 'ready' : 'creating';
-  const said = asleep ? 'Asleep, wakes when it is opened' : preview.ready ? 'Ready' : preview.loaded ? 'Loaded, waiting for the app to say it is ready' : 'Loading';
+  const state = preview.ready ? 'ready' : 'creating';
+  const said = preview.ready ? 'Ready' : preview.loaded ? 'Loaded, waiting for the app to say it is ready' : 'Loading';
   const version = session.current;
   return html`<div class="strip"><span class="with" role="status">${glyph(state)} <span>${said}</span></span>
     ${preview.ready && preview.title ? html`<span class="dim clip strip-title">${preview.title}</span>` : nothing}

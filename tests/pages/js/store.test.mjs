@@ -45,6 +45,7 @@ test('an event that is missing is not skipped: the state asks for it and stays w
   const state = all([snapshotAt(9), event(1, 'session.opened', {}), event(3, 'env.written', { names: ['A'] })]);
   assert.equal(state.seq, 1);
   assert.equal(state.gap, true);
+  assert.equal(reduce(state, snapshotAt(9)).gap, false); // what a new line begins with: it asked for the rest
   const mended = all([event(2, 'notice', { level: 'info', text: 'x' }), event(3, 'env.written', { names: ['A'] })], state);
   assert.equal(mended.gap, false);
   assert.deepEqual(mended.log.env.names, ['A']);
