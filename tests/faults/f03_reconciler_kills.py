@@ -44,24 +44,33 @@ async def trial(house: House, size: int) -> dict[str, Any]:
     # In a long run a session that dies often without being at fault must still come to its end within a visit.
     pace = 1.0 if size < _LONG else 4.0
     monkey = Monkey(house.of("web"), every=(0.8 * pace, 2.0 * pace), stops=0)
+    most = 2 * size  # of each kind: where processes start slowly nobody would get anywhere between so many deaths
+    if size < _LONG:
+        monkey.most = monkey.kills + most
     before = sum(slot.kills for slot in house.of("worker"))
     in_flight = min(IN_FLIGHT, size // 2)
-    outcome = await storm(house, in_flight=in_flight, monkey=monkey, sessions=size, meanwhile=lambda: _aim(house, pace))
+    outcome = await storm(
+        house, in_flight=in_flight, monkey=monkey, sessions=size, meanwhile=lambda: _aim(house, pace, most)
+    )
     aimed = sum(slot.kills for slot in house.of("worker")) - before
     assert aimed >= size * _KILLS_PER_SESSION, f"only {aimed} workers were killed in {size} sessions"
     return {"workers_killed": aimed, **outcome.demand()}
 
 
-async def _aim(house: House, pace: float) -> None:
+async def _aim(house: House, pace: float, most: int) -> None:
     async with asyncio.TaskGroup() as group:
-        group.create_task(_shoot(house, pace))
+        group.create_task(_shoot(house, pace, most))
         if importlib.util.find_spec("provisioning.sweep"):
             group.create_task(_sweep(house))
 
 
-async def _shoot(house: House, pace: float) -> None:
-    """Kill a worker whenever one has such a job in hand, after a moment that lets the job get somewhere."""
-    while True:
+async def _shoot(house: House, pace: float, most: int) -> None:
+    """Kill a worker whenever one has such a job in hand, after a moment that lets the job get somewhere.
+
+    `most` are killed.
+    """
+    shot = 0
+    while shot < most:
         await asyncio.sleep(_LOOK_EVERY)
         try:
             ((in_hand,),) = await asyncio.to_thread(house.rows, _IN_HAND)
@@ -70,6 +79,7 @@ async def _shoot(house: House, pace: float) -> None:
         if in_hand:
             await asyncio.sleep(random.uniform(0.0, 0.4))
             random.choice(house.of("worker")).kill()
+            shot += 1
             await asyncio.sleep(random.uniform(0.3, 2.0) * pace)
 
 

@@ -74,7 +74,7 @@ async def test_a_late_leg_rewrites_env(vendor_settings: Any, begin: Any, heard: 
     settings.LEG_DEADLINES = {**settings.LEG_DEADLINES, "github": 0.5, "neon": 20, "resend": 20}
     session = await begin()
     vendor_settings.set_faults(
-        [{"vendor": "github", "operation": "create_repository", "fault": "latency", "seconds": 12}]
+        [{"vendor": "github", "operation": "create_repository", "fault": "latency", "seconds": 8}]
     )
     await services.converge(session.pk)
     first, last = (told["names"] for told in heard.of("env_written", session))
