@@ -41,4 +41,4 @@ def seconds_left(address: str) -> int:
 
 def _network(address: str) -> str:
     """What one caller can have as many addresses of as they like: of IPv6, the first 64 bits."""
-    return network_of(address, of_ipv4=32) or address[:64]
+    return network_of(address, of_ipv4=32).removesuffix("/32") or address[:64]

@@ -202,9 +202,10 @@ async def test_an_agent_that_was_given_up_is_ended_before_the_next_one_begins(
     sandbox.plays(INIT, {"sleep": 60}, {"write": "late.txt", "text": "late"}, result())
     turn = await prompted(wait=False)
     running = asyncio.create_task(agent_turn.run(turn.pk))
-    async with asyncio.timeout(10):
-        while not sandbox.log:
+    async with asyncio.timeout(60):
+        while turn.pid is None:  # once it is written down, the agent is followed
             await asyncio.sleep(0.05)
+            await in_db(turn.refresh_from_db)
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
     await in_db(services.turn_fail, turn.pk, "mk0r itself failed at this turn.")
