@@ -10,6 +10,7 @@ knows what it is `also` called, the wished name first.
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 import string
 from collections.abc import Iterable
@@ -19,6 +20,7 @@ from localcloud.keys import token
 from localcloud.store import Object, Store, now
 
 VENDOR, PROJECT, BRANCH, SNAPSHOT = "neon", "project", "branch", "snapshot"
+LONGEST_WISH = 30  # bytes of a wished name that are kept
 Thing = dict[str, Any]
 
 
@@ -84,7 +86,7 @@ def role(wished: str, suffix: str, password: str, *, login: bool = True) -> Thin
     """A role that does not exist yet."""
     at = now()
     return {
-        "name": f"{wished[:30]}_{suffix}",
+        "name": _full(wished, suffix),
         "also": [wished],
         "password": password,
         "login": login,
@@ -97,13 +99,22 @@ def database(wished: str, suffix: str, owner: str) -> Thing:
     """A database that does not exist yet."""
     at = now()
     return {
-        "name": f"{wished[:30]}_{suffix}",
+        "name": _full(wished, suffix),
         "also": [wished],
         "owner": owner,
         "number": secrets.randbelow(9_000_000) + 1_000_000,
         "created_at": at,
         "updated_at": at,
     }
+
+
+def _full(wished: str, suffix: str) -> str:
+    """The name in the cluster. Postgres cuts after 63 bytes, so a long wish is cut before: its end tells it apart."""
+    raw = wished.encode()
+    if len(raw) > LONGEST_WISH:
+        beginning = raw[: LONGEST_WISH - 6].decode(errors="ignore")
+        wished = f"{beginning}_{hashlib.sha256(raw).hexdigest()[:5]}"
+    return f"{wished}_{suffix}"
 
 
 def password() -> str:
@@ -122,7 +133,7 @@ def copied(holding: Object, suffix: str) -> tuple[list[Thing], list[Thing]]:
 
 
 def _renamed(thing: Thing, suffix: str) -> Thing:
-    return thing | {"name": f"{thing['also'][0][:30]}_{suffix}", "also": [*thing["also"], thing["name"]]}
+    return thing | {"name": _full(thing["also"][0], suffix), "also": [*thing["also"], thing["name"]]}
 
 
 def called(things: Iterable[Thing], name: str) -> Thing | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from urllib.parse import quote
 
 import psycopg
 import pytest
@@ -258,3 +259,20 @@ def test_nothing_that_is_in_a_database_runs_with_more_rights_when_it_is_copied(l
     for uri in (life.uri, life.uri_of(dev)):
         assert run(uri, "SELECT bool_or(rolsuper) FROM pg_roles WHERE rolname LIKE 'neondb_owner%'") == [(False,)]
         assert run(uri, "SHOW search_path") == [("evil, pg_catalog, public",)]
+
+
+@pytest.mark.parametrize(
+    "alike", ["a_name_that_is_longer_than_thirty_letters_", "とても長いデータベースの名前とても長い"]
+)
+def test_long_names_that_begin_alike_are_kept_apart(life: NeonLife, alike: str) -> None:
+    owner, branch = life.made["roles"][0]["name"], f"/branches/{life.made['branch']['id']}"
+    uris = []
+    for last in "12":
+        database = {"name": f"{alike}{last}", "owner_name": owner}
+        made = life.do("POST", f"{branch}/databases", {"database": database})["database"]["name"]
+        uris.append(life.ask("GET", f"/connection_uri?role_name={owner}&database_name={quote(made)}").json()["uri"])
+        say(uris[-1], last)
+    with psycopg.connect(uris[0]) as connection:
+        assert len(connection.info.dbname.encode()) < 64  # Postgres would cut it, and then nothing kept them apart
+    life.do("DELETE", f"{branch}/databases/{quote(alike + '2')}")
+    assert words(uris[0]) == ["1"]
