@@ -18,6 +18,7 @@ from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.cache import add_never_cache_headers
@@ -138,8 +139,10 @@ class AccountAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         found = User.objects.filter(pk=pk).first()
         if found is None:
             raise Http404
-        if not self.has_change_permission(request, found) or request.method != "POST" or not found.is_staff:
+        if not self.has_change_permission(request, found) or not found.is_staff:
             raise PermissionDenied
+        if request.method != "POST":  # they had to sign in again: it is asked for anew
+            return redirect("admin:auth_user_change", found.pk)
         return self._one_time(request, found)
 
     def _one_time(self, request: HttpRequest, user: User) -> HttpResponse:

@@ -18,7 +18,7 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_GET, require_http_methods
 
 from staff import undertakings
 from staff.actors import of_request
@@ -35,14 +35,18 @@ WORDS = {"waiting": "waiting", "working": "under way", "done": "done", "nothing"
 _MANY = {"repository": "repositories", "sandbox": "sandboxes"}  # of the kinds whose plural is not just an s
 
 
-@require_POST
+@require_http_methods(["GET", "POST"])
 def order(request: HttpRequest, power: str) -> HttpResponse:
     """Ask for what is chosen; once `confirmed` is sent, take the order and show its progress.
 
-    Keys come one by one as `key`, or all in one field, `keys`, as a form has only so many.
+    Keys come one by one as `key`, or all in one field, `keys`, as a form has only so many. Whoever had to sign in again
+    comes by a GET, without what was chosen.
     """
     if power not in POWERS:
         raise Http404(power)
+    if request.method == "GET":
+        messages.warning(request, f"{POWERS[power].title}: nothing was ordered. Choose again what it is to be done to.")
+        return redirect("admin:index")
     return ask(request, POWERS[power], [*request.POST.getlist(_KEY), *request.POST.get(_KEYS, "").split()])
 
 

@@ -23,9 +23,11 @@ _STEPS = (100, 250, 500, 1000, 2500, 5000, 10_000, 30_000, 60_000)  # ms between
 _LONGEST = 120_000
 _MARKS = 8  # at most
 _LABELS = 5
-_APART = 30_000  # ms; a leg begun this much later is a second try: it is drawn from the ruler's start
+_APART = 30_000  # ms; what is begun this much later is a second try: it is drawn without the time before it
 _LEAST = 0.75  # percent: what took no time is still to be seen
 _MOVING = {"creating", "unknown"}
+_BEGUN = "Begun {} later, and drawn from the ruler's start."
+_GONE_ON = "Gone on with {} later, and drawn without that time."
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,12 +130,23 @@ def _timed(began: datetime, rows: list[Resource]) -> list[_Timed]:
     timed = []
     for leg in legs_of(rows):
         steps = [_step(row, zero, now) for row in by_provider.get(leg.provider, []) if row.started_at]
-        late = steps[0].start if steps and steps[0].start > _APART else 0.0
-        steps = [_Step(one.start - late, one.end - late, one.state) for one in steps]
-        note = f"Begun {phrases.duration(late)} later, and drawn from the ruler's start." if late else ""
+        steps, note = _together(steps)
         lived = next((row for row in by_provider.get(leg.provider, []) if had_lived(row)), None)
         timed.append(_Timed(leg, steps, _lived(lived) if lived else note, bool(steps) and lived is None))
     return timed
+
+
+def _together(steps: list[_Step]) -> tuple[list[_Step], str]:
+    """The steps of a leg without the time in which nobody worked on it, and words for that."""
+    shown: list[_Step] = []
+    late, note = 0.0, ""
+    for step in steps:
+        before = shown[-1].end if shown else 0.0
+        if (gap := step.start - late - before) > _APART:
+            late += gap
+            note = (_GONE_ON if shown else _BEGUN).format(phrases.duration(gap))
+        shown.append(_Step(step.start - late, step.end - late, step.state))
+    return shown, note
 
 
 def _lived(row: Resource) -> str:

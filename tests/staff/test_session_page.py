@@ -204,3 +204,17 @@ def test_the_life_of_what_was_lost_later_counts_as_no_time_of_its_making(signed_
         shown = viewer.get(page).text
         assert "1.0 s" in shown, page
         assert "23 min 00 s" not in shown, page
+
+
+def test_a_second_step_tried_again_later_is_drawn_without_the_time_between(transactional_db: None) -> None:
+    session, second = new_session(), timedelta(seconds=1)
+    began, rows = timezone.now() - timedelta(minutes=30), Resource.objects.filter(session=session)
+    Resource.objects.filter(session=session, provider="posthog").update(started_at=began, settled_at=began)
+    first = {"started_at": began, "settled_at": began + second, "state": "ready", "attempt": 1, "external_id": "x"}
+    rows.filter(kind="audience").update(**first)
+    late = began + timedelta(minutes=26)
+    rows.filter(kind="api_key").update(**first | {"started_at": late, "settled_at": late + 2 * second})
+    fall = waterfall(began, rows.order_by("id"))
+    leg = next(row for row in fall.rows if row.leg.provider == "resend")
+    assert (leg.took, leg.note) == ("3.0 s", "Gone on with 25 min 59 s later, and drawn without that time.")
+    assert fall.total == "3.0 s"

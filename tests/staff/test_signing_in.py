@@ -188,3 +188,20 @@ def test_changing_ones_password_takes_the_old_one_and_guessing_it_locks_out(
     for _ in range(3):
         assert browser.post(own, form).status_code == 200
     assert browser.post(own, form).status_code == 429
+
+
+def test_whoever_has_to_sign_in_again_in_the_middle_of_something_finds_a_page_that_says_so(
+    member: Callable[[str], User],
+) -> None:
+    user = member("superuser")
+    for name, args, words in (
+        ("order", ["teardown"], "End and destroy: nothing was ordered. Choose again"),
+        ("auth_user_one_time", [user.pk], "Give a one-time password"),
+    ):
+        browser = Client()  # whose session is over
+        door = browser.post(reverse(f"admin:{name}", args=args), {"key": "x", "confirmed": "yes"})
+        assert door.status_code == 302
+        page = browser.post(door["Location"], {"username": "superuser", "password": PASSWORD}, follow=True)
+        assert page.status_code == 200, name
+        assert words in page.text
+    assert not {"teardown", "one_time_password"} & {action for (action,) in logged("action")}

@@ -135,7 +135,7 @@ def test_the_page_that_asks_lists_what_is_destroyed_and_a_crafted_post_is_refuse
     assert viewer.post(address, form).status_code == 403
     assert Client().post(address, form).status_code == 302  # to the door
     assert not Undertaking.objects.exists()
-    assert operator.get(address).status_code == 405
+    assert operator.head(address).status_code == 405
     assert operator.post(address, form, follow=True).status_code == 200
     assert Undertaking.objects.get().errands.get().label == session.slug
 
