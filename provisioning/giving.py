@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from django.db import transaction
 
@@ -98,6 +99,14 @@ def taken_by(row: Resource) -> str:
 def is_due(row: Resource) -> bool:
     """Whether somebody has to look if an offer was taken, now."""
     return GIVEN in row.meta and row.state in _OURS and (row.next_at is None or row.next_at <= clock.now())
+
+
+def unfinished(limit: int) -> list[UUID]:
+    """Sessions with an offer to look after, for whoever looks after what lost its job."""
+    due = Resource.objects.filter(
+        provider=Provider.GITHUB, state=State.READY, meta__has_key=GIVEN, next_at__lte=clock.now()
+    )
+    return list(due.values_list("session_id", flat=True)[:limit])
 
 
 async def see_through(row: Resource) -> None:

@@ -22,6 +22,7 @@ State = Resource.State
 
 
 HELD = frozenset({State.READY, State.FAILED})  # at rest, and the vendor may take what it gave out
+_A_WHILE = timedelta(minutes=1)  # by then somebody is at work on it
 
 
 def lapsed(session_id: UUID) -> QuerySet[Credential]:
@@ -33,6 +34,15 @@ def lapsed(session_id: UUID) -> QuerySet[Credential]:
     due = Q(resource__next_at=None) | Q(resource__next_at__lte=now)
     held = Credential.objects.filter(due, resource__session_id=session_id, resource__state__in=HELD)
     return held.filter(revoked_at=None, expires_at__lte=now, resource__session__expires_at__gt=now)
+
+
+def unfinished(limit: int) -> list[UUID]:
+    """Sessions with a credential that is still to be revoked, for whoever looks after what lost its job."""
+    now = clock.now()
+    due = Q(resource__next_at=None) | Q(resource__next_at__lte=now)
+    held = Credential.objects.filter(due, revoked_at=None, expires_at__lte=now - _A_WHILE, resource__state__in=HELD)
+    going_on = held.filter(resource__session__expires_at__gt=now)
+    return list(going_on.values_list("resource__session_id", flat=True).distinct()[:limit])
 
 
 def has_lapsed(row: Resource) -> bool:

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 _NAMES = 20  # foreign names kept for a person to look at
+_LONGEST = 100  # characters of one
 
 
 @dataclass(slots=True)
@@ -35,9 +36,10 @@ class Report:
             self.asks.append(why)
 
     def saw_foreign(self, names: list[str]) -> None:
-        """Count names that are not ours and keep a few."""
+        """Count names that are not ours and keep a few, as far as they can be shown: anybody may have given them."""
         self.foreign += len(names)
-        self.foreign_names = [*self.foreign_names, *names][:_NAMES]
+        shown = ["".join(one if one.isprintable() else "?" for one in name[:_LONGEST]) for name in names[:_NAMES]]
+        self.foreign_names = [*self.foreign_names, *shown][:_NAMES]
 
     def stored(self) -> dict[str, Any]:
         """What is kept with the run."""

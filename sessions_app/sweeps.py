@@ -10,7 +10,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from provisioning import clock, rotations, unsettled
+from provisioning import clock, giving, lapses, rotations, unsettled
 from provisioning import services as provisioning
 from provisioning.models import Resource
 from sessions_app import jobs
@@ -71,7 +71,9 @@ def forgotten_resume() -> int:
     # A session all of whose resources are gone has only to be closed.
     bare = Session.objects.filter(state=Session.State.CLOSING).exclude(resources__state__in=_ALIVE)
     found = [*late.values_list("pk", flat=True)[:_BATCH], *bare.values_list("pk", flat=True)[:_BATCH]]
-    forgotten = jobs.without_job([*found, *rotations.unfinished(_BATCH)])
+    for kind in (rotations, lapses, giving):
+        found += kind.unfinished(_BATCH)
+    forgotten = jobs.without_job(found)
     for session_id in forgotten:
         log.warning("session.taken_up session=%s", session_id)
         jobs.converge_soon(session_id)

@@ -12,6 +12,8 @@ from django.db import connection, transaction
 from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
 
+from provisioning.models import Credential
+from provisioning.secrets import Secret
 from sessions_app import jobs, services, sweeps, tasks
 from sessions_app.models import Session
 
@@ -124,6 +126,31 @@ def test_a_step_that_waits_for_a_retry_of_the_one_before_it_is_nothing_to_go_on_
     assert sweeps.forgotten_resume() == 0
     session.resources.filter(pk=audience.pk).update(state="ready", external_id="y", error=None)
     assert services.session_unsettled(session.pk)
+    assert sweeps.forgotten_resume() == 1
+
+
+def test_i13_a_credential_that_is_still_to_be_revoked_is_not_forgotten(session: Session) -> None:
+    session.resources.update(state="ready", external_id="x")
+    row = session.resources.get(provider="neon")
+    credential = Credential(resource=row, name="DATABASE_URL", expires_at=session.expires_at)
+    credential.seal(Secret("postgresql://u:p@host/db"))
+    credential.save()
+    _set(session, status="failed")
+    assert sweeps.forgotten_resume() == 0
+    Credential.objects.update(expires_at=timezone.now() - timedelta(minutes=2))
+    session.resources.filter(pk=row.pk).update(next_at=timezone.now() + timedelta(seconds=30))
+    assert sweeps.forgotten_resume() == 0  # its next try lies ahead
+    session.resources.filter(pk=row.pk).update(next_at=timezone.now())
+    assert sweeps.forgotten_resume() == 1
+
+
+def test_an_offer_that_somebody_may_have_taken_is_not_forgotten(session: Session) -> None:
+    session.resources.update(state="ready", external_id="x")
+    _set(session, status="failed")
+    its = session.resources.filter(provider="github")
+    its.update(meta={"given": {"to": "ada"}}, next_at=timezone.now() + timedelta(seconds=30))
+    assert sweeps.forgotten_resume() == 0
+    its.update(next_at=timezone.now())
     assert sweeps.forgotten_resume() == 1
 
 

@@ -14,6 +14,7 @@ from provisioning import services, sweep, sweep_rules
 from provisioning.providers.base import Order
 from provisioning.providers.registry import step_for
 from provisioning.sweep_models import Stray, SweepRun
+from provisioning.sweep_report import Report
 from sessions_app.slugs import slug_for
 from tests.provisioning.sweep.acts import (
     AUDIENCE,
@@ -106,6 +107,16 @@ async def test_i11_foreign_names_are_reported_and_never_touched(vendors: Any, be
         assert swept["foreign"] >= len(names)
     assert alive(vendors, *theirs) == set(theirs)
     assert await database_sync_to_async(Stray.objects.count)() == 0
+
+
+@pytest.mark.parametrize("name", ["mk0r-\0", "mk0r-\ud800", "mk0r-" + "x" * 1_000_000], ids=["NUL", "half", "long"])
+def test_a_foreign_name_of_any_kind_can_be_reported(transactional_db: None, name: str) -> None:
+    report = Report()
+    report.saw_foreign([name])
+    run = SweepRun.objects.create(report={"resend": report.stored()})
+    run.refresh_from_db()
+    assert run.report["resend"]["foreign"] == 1
+    assert len(str(run.report)) < 1000
 
 
 async def test_i11_two_installations_on_one_account_delete_nothing_of_each_other(
