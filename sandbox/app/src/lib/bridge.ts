@@ -32,12 +32,10 @@ function reportReady(): void {
   post({ type: 'ready', title: document.title.slice(0, 200) })
 }
 
-/** Called once the app has been rendered. */
+/** Called right after the app was handed to React, which renders it later: what goes wrong then is said after this. */
 export function announceReady(): void {
-  requestAnimationFrame(() => {
-    reportReady()
-    reportLocation()
-  })
+  reportReady()
+  reportLocation()
 }
 
 window.addEventListener('error', (event) => {
