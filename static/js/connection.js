@@ -20,6 +20,9 @@ export function socketUrl(page, slug, after) {
   return url.href;
 }
 
+/** Whether the page comes from this very machine, which a browser without a network still reaches. */
+const fromHere = (page) => /^(localhost|127(\.\d+){3}|\[::1\])$/.test(new URL(page).hostname);
+
 /** Keeps one socket open until `stop`. `status` is {state, since, attempt, nextAt}; state is one of
     connecting, open, waiting, offline, refused. */
 export class Connection {
@@ -31,7 +34,7 @@ export class Connection {
     this.lostAt = null;
     this.status = { state: 'connecting', since: Date.now(), attempt: 0, nextAt: null };
     this.online = () => this.retryNow();
-    this.offline = () => this.#lost('offline');
+    this.offline = () => this.#lost(fromHere(page) ? 'waiting' : 'offline');
     this.visible = () => scope.document?.visibilityState === 'visible' && this.status.state === 'waiting' && this.retryNow();
   }
 

@@ -178,3 +178,41 @@ def test_nothing_scrolls_sideways_and_axe_finds_nothing_serious(
     page.request.delete(f"{server.url}/api/todos/{created.json()['id']}")
     context.close()
     assert not found, [(item["id"], item["nodes"][0]["html"]) for item in found]
+
+
+def test_what_went_wrong_is_over_once_the_code_is_mended(page: Page, other_site: str, server: Server) -> None:
+    app = framed(page, other_site)
+    expect(app.get_by_role("heading", name="Todo list")).to_be_visible(timeout=30_000)
+    page.wait_for_function("told.some((item) => item.type === 'ready')")
+    source = server.log.parent / "app" / "src" / "App.tsx"
+    text = source.read_text()
+    source.write_text(text.replace("return (", "missing.call()\n  return (", 1))
+    expect(app.get_by_role("alert")).to_contain_text("missing is not defined", timeout=30_000)
+    page.wait_for_function("told.at(-1).type === 'error'")  # said after the change, so it counts
+    source.write_text(text.replace("Todo list", "Todo list, mended"))
+    expect(app.get_by_role("heading", name="Todo list, mended")).to_be_visible(timeout=30_000)
+    page.wait_for_function(
+        "told.map((item) => item.type).lastIndexOf('ready') > told.findLastIndex((item) => item.type === 'error')"
+    )
+    source.write_text(text)
+    expect(app.get_by_role("heading", name="Todo list", exact=True)).to_be_visible(timeout=30_000)
+
+
+def test_an_app_that_stops_while_nobody_sees_it_is_not_called_ready_afterwards(
+    page: Page, other_site: str, server: Server
+) -> None:
+    app = framed(page, other_site)
+    expect(app.get_by_role("heading", name="Todo list")).to_be_visible(timeout=30_000)
+    source = server.log.parent / "app" / "src" / "App.tsx"
+    text = source.read_text()
+    source.write_text(text.replace("return (", "missing.call()\n  return (", 1))
+    try:
+        expect(app.get_by_role("alert")).to_contain_text("missing is not defined", timeout=30_000)
+        page.evaluate("told.length = 0; frame = document.querySelector('iframe')")
+        page.evaluate("frame.style.display = 'none'; frame.src += '?again'")
+        page.wait_for_function("told.some((item) => item.type === 'error')", timeout=60_000)
+        page.evaluate("frame.style.display = ''")
+        page.wait_for_function("told.some((item) => item.type === 'ready')", timeout=60_000)
+        assert page.evaluate("told.findLast((item) => item.type !== 'location').type") == "error"
+    finally:
+        source.write_text(text)

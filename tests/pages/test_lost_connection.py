@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import WebSocketRoute, expect
 
 from tests.pages.steps import begun, ended, the_line_is_up
 
@@ -19,15 +19,26 @@ NOT_BY_ITSELF = "window.later = setTimeout; window.setTimeout = (act, wait) => (
 def test_what_happened_meanwhile_appears_in_order(visitor: Any, stage: Any) -> None:
     scene = stage.session()
     stage.play(scene, *begun(1))
-    ada = visitor(scene)
-    page = ada.page(f"/s/{scene['slug']}")
+    page = visitor(scene).context.new_page()
+    lines: list[WebSocketRoute] = []
+    broken = False
+
+    def line(here: WebSocketRoute) -> None:
+        if broken:
+            here.close(code=1011)
+        else:
+            here.connect_to_server()
+            lines.append(here)
+
+    page.route_web_socket("**/ws/session/**", line)
+    page.goto(f"{stage.base}/s/{scene['slug']}")
     expect(page.locator(".run")).to_be_visible()
-    ada.context.set_offline(True)
-    page.evaluate("dispatchEvent(new Event('offline'))")
-    expect(page.locator(".line-status")).to_contain_text("Offline")
+    broken = True
+    lines[0].close(code=1011)
+    expect(page.locator(".line-status")).to_contain_text("Reconnecting")
     stage.play(scene, *ended(1, version=1), *begun(2, "Add a loan date"))
     page.locator("#prompt").fill("typed while away")
-    ada.context.set_offline(False)
+    broken = False
     page.evaluate("dispatchEvent(new Event('online'))")
     expect(page.locator(".turn")).to_have_count(2)
     expect(page.locator(".proof")).to_have_count(1)

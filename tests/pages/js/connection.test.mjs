@@ -18,13 +18,13 @@ class FakeSocket extends EventTarget {
   ends(code = 1006) { this.readyState = 3; this.dispatchEvent(Object.assign(new Event('close'), { code })); }
 }
 
-function rig() {
+function rig(page = 'https://mk0r.example/s/s') {
   FakeSocket.made = [];
   const scope = new EventTarget();
   const seen = { frames: [], states: [] };
   const at = { slug: 's', after: 0 };
   const connection = new Connection({
-    page: 'https://mk0r.example/s/s', position: () => at, Socket: FakeSocket, scope,
+    page, position: () => at, Socket: FakeSocket, scope,
     onFrame: (frame) => seen.frames.push(frame), onStatus: (status) => seen.states.push(status.state),
   });
   return { connection, scope, seen, at };
@@ -82,6 +82,21 @@ test('offline stops trying until the browser is online again', () => {
   scope.dispatchEvent(new Event('online'));
   assert.equal(FakeSocket.made.length, 2);
   connection.stop();
+  mock.timers.reset();
+});
+
+test('a browser without a network comes back to this very machine by itself', () => {
+  mock.timers.enable({ apis: ['setTimeout', 'Date'] });
+  for (const host of ['localhost:8000', '127.0.0.1:8000', '[::1]:8000']) {
+    const { connection, scope } = rig(`http://${host}/s/s`);
+    connection.start();
+    FakeSocket.made[0].opens();
+    scope.dispatchEvent(new Event('offline'));
+    mock.timers.tick(500);
+    FakeSocket.made[1].opens();
+    assert.equal(connection.send({ type: 'cancel' }), true);
+    connection.stop();
+  }
   mock.timers.reset();
 });
 

@@ -1,5 +1,6 @@
 /**
  * Tells the page that frames this app three things: that it is ready, where it is, and what went wrong.
+ * Ready is said anew when the code has changed: what went wrong before is over then.
  * Every message is `{ source: 'mk0r-preview', type: 'ready' | 'location' | 'error', … }`. Nothing is ever received.
  */
 type Message =
@@ -26,12 +27,15 @@ function reportLocation(): void {
   post({ type: 'location', path: (location.pathname + location.search + location.hash).slice(0, 500) })
 }
 
-/** Called once the app has been rendered. */
+function reportReady(): void {
+  errors = 0
+  post({ type: 'ready', title: document.title.slice(0, 200) })
+}
+
+/** Called right after the app was handed to React, which renders it later: what goes wrong then is said after this. */
 export function announceReady(): void {
-  requestAnimationFrame(() => {
-    post({ type: 'ready', title: document.title.slice(0, 200) })
-    reportLocation()
-  })
+  reportReady()
+  reportLocation()
 }
 
 window.addEventListener('error', (event) => {
@@ -49,5 +53,9 @@ for (const name of ['pushState', 'replaceState'] as const) {
 }
 if (import.meta.hot) {
   import.meta.hot.on('vite:error', (payload) => reportError(payload.err.message, payload.err.id ?? ''))
-  import.meta.hot.on('vite:afterUpdate', reportLocation)
+  import.meta.hot.on('vite:afterUpdate', ({ updates }) => {
+    // Said before the changed code is rendered: if it is still wrong, that is reported after it.
+    if (updates.some((update) => update.type === 'js-update')) reportReady()
+    reportLocation()
+  })
 }
