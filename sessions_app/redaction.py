@@ -2,7 +2,8 @@
 
 Redaction is by value: the values are known, so no pattern has to guess what looks like a secret. Each value is also
 looked for as tools usually print it: in a URL, in JSON (also JSON within JSON), in hexadecimal, and in Base64 of a
-longer text that holds it, wherever in there it begins; and each of these also broken into lines. Redact first and cut afterwards: half a secret is not found.
+longer text that holds it, wherever in there it begins; and each of these also broken into lines. Redact first and cut
+afterwards: half a secret is not found.
 """
 
 from __future__ import annotations
