@@ -13,7 +13,7 @@ _MAX_COMMANDS = 64
 _MAX_ASIDES = 1000  # packets that say something else; each is a read while everybody else waits
 _OBJECT = re.compile(rb"(?:[0-9a-f]{40}|[0-9a-f]{64})\Z")
 _SHALLOW = re.compile(rb"shallow (?:[0-9a-f]{40}|[0-9a-f]{64})\Z")
-_REF = re.compile(rb"refs/[A-Za-z0-9._/+@=-]{1,200}\Z")
+_REF = re.compile(rb"refs/[^\x00-\x20\x7f~^:?*\[\\]{1,200}\Z")  # what git itself forbids in a name
 
 
 class BadFraming(Exception):
@@ -90,10 +90,14 @@ def _command(line: bytes) -> Command:
     parts = line.split(b" ", 2)
     if len(parts) != 3 or not _OBJECT.match(parts[0]) or not _OBJECT.match(parts[1]) or not _REF.match(parts[2]):
         raise BadFraming("a command is not `old new ref`")
-    if b".." in parts[2]:
+    try:
+        ref = parts[2].decode()
+    except UnicodeDecodeError:
+        raise BadFraming("a ref's name is not UTF-8") from None
+    if ".." in ref:
         raise BadFraming("a ref's name is not allowed")
     old, new = (None if set(part) == {ord("0")} else part.decode() for part in parts[:2])
-    return Command(old, new, parts[2].decode())
+    return Command(old, new, ref)
 
 
 def packet(payload: bytes) -> bytes:

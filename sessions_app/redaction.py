@@ -2,7 +2,8 @@
 
 Redaction is by value: the values are known, so no pattern has to guess what looks like a secret. Each value is also
 looked for as tools usually print it: in a URL, in JSON (also JSON within JSON), in hexadecimal, and in Base64 of a
-longer text that holds it, wherever in there it begins. Redact first and cut afterwards: half a secret is not found.
+longer text that holds it, wherever in there it begins; and each of these also broken into lines. Redact first and cut
+afterwards: half a secret is not found.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from urllib.parse import quote
 DOTS = "•••"
 MIN_LENGTH = 8  # shorter values occur in ordinary text
 _ESCAPE = re.compile(r"%[0-9A-F]{2}")
+_BREAK = r"\r?\n[ \t]*"
 
 
 def spellings(values: Iterable[str]) -> list[str]:
@@ -51,8 +53,17 @@ def _base64(raw: bytes) -> Iterator[str]:
 
 def redact(text: str, values: Iterable[str]) -> str:
     """`text` with every spelling of every value of at least eight characters replaced by dots."""
-    for spelling in spellings(values):
+    return _cleared(text, spellings(values))
+
+
+def _cleared(text: str, known: list[str]) -> str:
+    for spelling in known:
         text = text.replace(spelling, DOTS)
+    if "\n" in text:
+        joined = re.sub(_BREAK, "", text)
+        for spelling in known:
+            if spelling in joined:
+                text = re.sub(f"(?:{_BREAK})?".join(map(re.escape, spelling)), DOTS, text)
     return text
 
 
@@ -60,9 +71,7 @@ def redact_data(data: object, known: list[str]) -> object:
     """A copy of JSON-like `data` with every one of the `known` spellings replaced in its strings and its keys."""
     match data:
         case str():
-            for spelling in known:
-                data = data.replace(spelling, DOTS)
-            return data
+            return _cleared(data, known)
         case dict():
             return {redact_data(key, known): redact_data(value, known) for key, value in data.items()}
         case list() | tuple():

@@ -183,6 +183,12 @@ async def test_a_known_secret_does_not_reach_the_repository(
     assert await head_of(git, git_host, ada) == before
 
 
+@pytest.mark.parametrize("name", ["fix#12", "größe", "a,b;c!(d)", "v1.0_rc-1"])
+async def test_a_branch_of_any_name_goes_through(work: Path, git: Git, name: str) -> None:
+    await git("push", "-q", "origin", f"main:refs/heads/{name}", cwd=work)
+    assert f"refs/heads/{name}" in (await git("ls-remote", "origin", cwd=work)).stdout
+
+
 async def test_deleting_a_branch_needs_no_pack(work: Path, git: Git, git_host: GitHost) -> None:
     await git("push", "-q", "origin", "main:refs/heads/other", cwd=work)
     await git("push", "-q", "origin", ":refs/heads/other", cwd=work)

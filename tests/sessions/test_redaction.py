@@ -51,6 +51,20 @@ def test_no_long_part_of_a_value_survives_however_it_was_written(written: str) -
     assert VALUE not in left
 
 
+@pytest.mark.parametrize("break_", ["\n", "\r\n", "\n    "])
+def test_no_value_survives_that_a_tool_broke_into_lines(break_: str) -> None:
+    lines = f"ONE=first of the file\nPASSWORD={VALUE}\nNEXT=and more that follows after it\n".encode()
+    for written in (base64.b64encode(lines).decode(), lines.hex(), f"PASSWORD={VALUE} and more"):
+        for width in (11, 60, 64, 76):
+            broken = break_.join(written[at : at + width] for at in range(0, len(written), width))
+            left = redact(f"before {broken} after\n\nAnd so on", [VALUE])
+            assert left.count("•••") == 1
+            assert left.startswith("before ")
+            assert left.endswith(" after\n\nAnd so on")
+            kept = "".join(left.split())
+            assert redact(kept, [VALUE]) == kept
+
+
 def feed(**block: Any) -> list[tuple[str, dict[str, Any]]]:
     kind = "user" if block["type"] == "tool_result" else "assistant"
     return Parser().feed(json.dumps({"type": kind, "message": {"id": "m", "content": [block]}})).events
