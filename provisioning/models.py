@@ -132,7 +132,7 @@ class Resource(models.Model):
             # What staff's figures of a span of time are counted from, without a look at the rows themselves.
             models.Index(
                 fields=["created_at"],
-                include=["session", "provider", "started_at", "settled_at", "failed_at"],
+                include=["session", "provider", "started_at", "settled_at", "failed_at", "failed_reason"],
                 name="resource_begun",
             ),
             models.Index(

@@ -7,12 +7,12 @@ from datetime import timedelta
 from provisioning.models import Resource
 
 # Reasons for which what was live failed later. When it had come live stands in the log alone.
-_OF_WHAT_LIVED = frozenset({"lost", "revoked", "sandbox_lost"})
+OF_WHAT_LIVED = frozenset({"lost", "revoked", "sandbox_lost"})
 
 
 def had_lived(row: Resource) -> bool:
     """Whether its last settling was no end of its making: it was live, and failed after that."""
-    return row.failed_reason in _OF_WHAT_LIVED and row.failed_at is not None and row.failed_at == row.settled_at
+    return row.failed_reason in OF_WHAT_LIVED and row.failed_at is not None and row.failed_at == row.settled_at
 
 
 def took(row: Resource) -> timedelta | None:

@@ -1,7 +1,8 @@
 """How provisioning went in the sessions begun since a moment: per vendor, step by step of that time, and together.
 
 A leg is one vendor's part of a session, be it one resource or two. It came live, or it failed, or it was still being
-made, also where it has been torn down since; its time is what its resources took, without the wait between them.
+made, also where it has been torn down since; its time is what its resources took, without the wait between them. What
+was lost or revoked later had come live, in a time that nobody knows any more.
 """
 
 from __future__ import annotations
@@ -16,17 +17,21 @@ from django.db import connection
 from provisioning.models import Provider
 from provisioning.providers.registry import PROVIDERS, steps_of
 from staff.counts.spans import Span
+from staff.making import OF_WHAT_LIVED
 
 # `failed_at` is the moment of `settled_at` where nothing came after the failure; the index `resource_begun` has it all.
-_LIVE = "settled_at IS NOT NULL AND (failed_at IS NULL OR failed_at < settled_at)"
+_LIVED = "coalesce(failed_at = settled_at AND failed_reason = ANY(%(lived)s), false)"
+_FAILED = "coalesce(failed_at = settled_at AND failed_reason <> ALL(%(lived)s), false)"
+_LIVE = f"settled_at IS NOT NULL AND NOT {_FAILED}"
 _TOOK = "1000 * date_part('epoch', settled_at - started_at)"
 _LEGS = f"""
 WITH leg AS (
-  SELECT provider, created_at AS begun, {_LIVE} AS live, coalesce(failed_at = settled_at, false) AS failed,
-         {_TOOK} AS took
+  SELECT provider, created_at AS begun, {_LIVE} AS live, {_FAILED} AS failed,
+         CASE WHEN NOT {_LIVED} THEN {_TOOK} END AS took
   FROM provisioning_resource WHERE created_at >= %(since)s AND provider <> ALL(%(composed)s)
   UNION ALL
-  SELECT provider, min(created_at), bool_and({_LIVE}), coalesce(bool_or(failed_at = settled_at), false), sum({_TOOK})
+  SELECT provider, min(created_at), bool_and({_LIVE}), bool_or({_FAILED}),
+         CASE WHEN NOT bool_or({_LIVED}) THEN sum({_TOOK}) END
   FROM provisioning_resource WHERE created_at >= %(since)s AND provider = ANY(%(composed)s)
   GROUP BY session_id, provider
 ), step AS (
@@ -34,8 +39,8 @@ WITH leg AS (
          least(floor(date_part('epoch', begun - %(since)s) / %(step)s)::int, %(last)s) AS step
   FROM leg
 ), session AS (
-  SELECT bool_and({_LIVE}) AS live, sum({_TOOK}) AS took,
-         1000 * date_part('epoch', max(settled_at) - min(started_at)) AS whole
+  SELECT bool_and({_LIVE}) AS live, CASE WHEN NOT bool_or({_LIVED}) THEN sum({_TOOK}) END AS took,
+         CASE WHEN NOT bool_or({_LIVED}) THEN 1000 * date_part('epoch', max(settled_at) - min(started_at)) END AS whole
   FROM provisioning_resource WHERE created_at >= %(since)s GROUP BY session_id
 )
 SELECT provider, step, count(*) FILTER (WHERE live), count(*) FILTER (WHERE failed), count(*),
@@ -46,7 +51,7 @@ SELECT '', NULL, count(*) FILTER (WHERE live), NULL, count(*),
        ARRAY[percentile_disc(0.5) WITHIN GROUP (ORDER BY whole) FILTER (WHERE live),
              percentile_disc(0.5) WITHIN GROUP (ORDER BY took) FILTER (WHERE live)]
 FROM session
-"""  # noqa: S608 (put together from the two expressions above)
+"""  # noqa: S608 (put together from the expressions above)
 # Providers whose legs are more than one resource. Those of the others are their rows, and need no grouping.
 _COMPOSED = [provider for provider in PROVIDERS if len(list(steps_of(provider))) > 1]
 
@@ -101,6 +106,7 @@ def legs_of(span: Span, since: datetime) -> tuple[Mapping[str, Legs], Together]:
         "step": span.step.total_seconds(),
         "last": span.steps - 1,
         "composed": _COMPOSED,
+        "lived": sorted(OF_WHAT_LIVED),
     }
     with connection.cursor() as cursor:
         cursor.execute(_LEGS, told)

@@ -92,6 +92,21 @@ def test_provisioning_is_counted_in_legs_of_the_sessions_begun_in_the_span() -> 
     assert week["neon"].live == 5
 
 
+def test_what_was_revoked_or_lost_after_it_had_come_live_is_no_failure_to_make_it() -> None:
+    whole = {"github": 0.3, "resend": 0.4, "e2b": 1.0, "neon": 2.0}
+    for kind, reason in (("project", "revoked"), ("api_key", "lost"), ("sandbox", "sandbox_lost")):
+        session = begun(timedelta(minutes=30), **whole)
+        fail(session, kind, reason)
+    begun(timedelta(minutes=30), **whole)
+    found, together = legs.legs_of(HOUR, HOUR.since())
+    for provider, usual in (("neon", 2000), ("resend", 400), ("e2b", 1000)):
+        told = found[provider]
+        assert (told.live, told.failed, told.success) == (4, 0, 100.0), provider
+        assert (told.p50, told.p95) == (pytest.approx(usual, abs=1),) * 2, provider
+    assert (together.sessions, together.whole) == (4, 4)
+    assert together.p50 == pytest.approx(2000, abs=1)
+
+
 def test_a_failure_is_remembered_over_a_retry_and_a_teardown() -> None:
     first, second, third = (begun(github=0.3, e2b=1.0, neon=2.0) for _ in range(3))
     healed = fail(first, "api_key", "no_answer")
