@@ -17,6 +17,7 @@ from urllib.parse import quote
 
 DOTS = "•••"
 MIN_LENGTH = 8  # shorter values occur in ordinary text
+_DEEPEST = 100  # levels of nesting
 _ESCAPE = re.compile(r"%[0-9A-F]{2}")
 _BREAK = r"\r?\n[ \t]*"
 
@@ -67,14 +68,19 @@ def _cleared(text: str, known: list[str]) -> str:
     return text
 
 
-def redact_data(data: object, known: list[str]) -> object:
-    """A copy of JSON-like `data` with every one of the `known` spellings replaced in its strings and its keys."""
+def redact_data(data: object, known: list[str], depth: int = 0) -> object:
+    """A copy of JSON-like `data` with every one of the `known` spellings replaced in its strings and its keys.
+
+    What is nested deeper than a hundred levels is left out: nobody reads it, and walking it would have an end.
+    """
     match data:
         case str():
             return _cleared(data, known)
+        case dict() | list() | tuple() if depth == _DEEPEST:
+            return "…"
         case dict():
-            return {redact_data(key, known): redact_data(value, known) for key, value in data.items()}
+            return {redact_data(key, known): redact_data(value, known, depth + 1) for key, value in data.items()}
         case list() | tuple():
-            return [redact_data(item, known) for item in data]
+            return [redact_data(item, known, depth + 1) for item in data]
         case _:
             return data

@@ -13,7 +13,7 @@ from provisioning import services as provisioning
 from sessions_app import events, pages, services, state
 from sessions_app.agent.stream import Parser
 from sessions_app.models import Session, Version
-from sessions_app.redaction import redact
+from sessions_app.redaction import redact, redact_data, spellings
 from sessions_app.visitors import Visitor
 
 VALUE = "npg_s3cret+value/of~Ada!42"
@@ -111,3 +111,12 @@ def test_the_list_of_versions_is_redacted_as_the_state_is(session: Session) -> N
     (password,) = provisioning.secret_values(session)
     Version.objects.create(session=session, number=1, sha="a" * 40, tree="b" * 40, message=f"use {password}")
     assert password not in str(state.versions_state(session))
+
+
+def test_what_is_nested_without_an_end_is_taken_and_cut() -> None:
+    deep: object = [VALUE]
+    for _ in range(5000):
+        deep = {"a": [deep]}
+    seen = json.dumps(redact_data({"near": VALUE, "deep": deep}, spellings([VALUE])))
+    assert VALUE not in seen
+    assert len(seen) < 2000
