@@ -28,8 +28,10 @@ def neon() -> Contract:
 def github() -> Contract:
     """`@octokit/openapi`, the edition whose schemas still refer to each other."""
     file = packages() / "node_modules/@octokit/openapi/generated/api.github.com.json"
+    repository, document = "/repos/{owner}/{repo}", json.loads(file.read_bytes())
+    document = _also(document, f"{repository}/contents/{{path}}", f"{repository}/contents")  # the path may be empty
     # What the redirects of a moved repository lead to.
-    document = _also(json.loads(file.read_bytes()), "/repos/{owner}/{repo}", "/repositories/{repository_id}")
+    document = _also(document, repository, "/repositories/{repository_id}")
     # This copy of an installation wants its account to be a user and an enterprise at once; the others let it choose.
     listed = document["paths"]["/app/installations"]["get"]["responses"]["200"]["content"][JSON]["schema"]
     listed["items"] = {"$ref": "#/components/schemas/installation"}
