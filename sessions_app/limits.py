@@ -11,21 +11,38 @@ from typing import Any
 from django.conf import settings
 from django.db.models import QuerySet
 from django.utils import timezone
+from django.utils.crypto import salted_hmac
 
+from sessions_app.addresses import network_of
 from sessions_app.errors import Limit
+from sessions_app.locks import serialise
 from sessions_app.models import Session, Turn
 
 _WINDOW = timedelta(hours=24)
 _WORDS = {1: "second", 60: "minute", 3600: "hour", 86400: "day"}
 
 
-def check_begin(network_hash: str) -> None:
-    """Refuse another session while its network has begun too many, or too many are open in all.
+def admit(address: str) -> str:
+    """Let a session be begun from `address`, one at a time until the caller's transaction ends, so that none slips by.
+
+    Returns what stands for its network in the new row: nothing where networks are not counted, or it is no address.
 
     Raises:
         Limit: `network` until the oldest that counts is old enough, or `sessions`, for nobody knows how long.
     """
-    for rate in settings.MK0R_SESSIONS_PER_NETWORK if network_hash else ():
+    network = network_of(address) if settings.MK0R_SESSIONS_PER_NETWORK else ""
+    network_hash = salted_hmac("mk0r.network", network, algorithm="sha256").hexdigest() if network else ""
+    if network_hash:
+        serialise(f"network|{network_hash}")
+        _require_few_of(network_hash)
+    if settings.MK0R_OPEN_SESSIONS:
+        serialise("open sessions")
+        _require_room(settings.MK0R_OPEN_SESSIONS)
+    return network_hash
+
+
+def _require_few_of(network_hash: str) -> None:
+    for rate in settings.MK0R_SESSIONS_PER_NETWORK:
         window = timedelta(seconds=rate.seconds)
         recent = Session.objects.filter(network_hash=network_hash, created_at__gt=timezone.now() - window)
         begun = list(recent.order_by("-created_at").values_list("created_at", flat=True)[: rate.count])
@@ -38,8 +55,10 @@ def check_begin(network_hash: str) -> None:
                 f"minute{'s' if minutes > 1 else ''}."
             )
             raise Limit(message, limit="network", until=until)
-    most = settings.MK0R_OPEN_SESSIONS
-    if most and Session.objects.filter(state=Session.State.OPEN).count() >= most:
+
+
+def _require_room(most: int) -> None:
+    if Session.objects.filter(state=Session.State.OPEN).count() >= most:
         message = "As many apps as there is room for are being built here. Please try again in a few minutes."
         raise Limit(message, limit="sessions", until=None)
 

@@ -71,7 +71,7 @@ def _cleared(text: str, known: list[str]) -> str:
 def redact_data(data: object, known: list[str], depth: int = 0) -> object:
     """A copy of JSON-like `data` with every one of the `known` spellings replaced in its strings and its keys.
 
-    What is nested deeper than a hundred levels is left out: nobody reads it, and walking it would have an end.
+    What is nested deeper than a hundred levels is left out: nobody reads it, and it would exhaust the stack.
     """
     match data:
         case str():

@@ -16,12 +16,10 @@ from django.db import IntegrityError, transaction
 from django.db.models import Q, QuerySet, Value
 from django.db.models.functions import Greatest
 from django.utils import timezone
-from django.utils.crypto import salted_hmac
 
 from provisioning import clock, rotations, unsettled
 from provisioning import services as provisioning
 from sessions_app import events, jobs, limits
-from sessions_app.addresses import network_of
 from sessions_app.errors import Forbidden, NotFound
 from sessions_app.locks import serialise
 from sessions_app.models import Session, Turn
@@ -220,28 +218,12 @@ def sandbox_renew(session_id: UUID) -> bool:
 
 
 def _session_make(owner: str, idempotency_key: str | None, address: str) -> Session:
-    network_hash = _admitted(address)
+    network_hash = limits.admit(address)
     session = _session_insert(owner, idempotency_key, network_hash)
     events.append(session.pk, "session.opened", {})  # first in the log; nobody else can hold the lock of a new row
     provisioning.plan(session)
     jobs.converge_soon(session.pk, seconds=settings.MK0R_SAFETY_NET)
     return session
-
-
-def _admitted(address: str) -> str:
-    """What stands for the network of `address` in the new row: nothing where networks are not counted.
-
-    Raises:
-        Limit: it may begin no more for now, or there is no room for another session.
-    """
-    network = network_of(address) if settings.MK0R_SESSIONS_PER_NETWORK else ""
-    network_hash = salted_hmac("mk0r.network", network, algorithm="sha256").hexdigest() if network else ""
-    if network_hash:
-        serialise(f"network|{network_hash}")
-    if settings.MK0R_OPEN_SESSIONS:
-        serialise("open sessions")
-    limits.check_begin(network_hash)
-    return network_hash
 
 
 def _session_insert(owner: str, idempotency_key: str | None, network_hash: str) -> Session:

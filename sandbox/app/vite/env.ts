@@ -6,8 +6,9 @@ const SOON = '<!doctype html><meta http-equiv="refresh" content="1"><title>Start
 
 /**
  * Starts the server anew when the page's half of `.env` is no longer what it began with. Vite does so too, but hears
- * of no file that is written while it is starting, and that is when a new app gets its `.env`. Until then no page is
- * served: one that is opened while the server goes away would never hear of a change again.
+ * of no file that is written while it is starting, and that is when a new app gets its `.env`. Until then the app's
+ * first page, by which it is found to be up, is not served: one that is opened while the server goes away would never
+ * hear of a change again.
  */
 export function freshEnv(): Plugin {
   return {
