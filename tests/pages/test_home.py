@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, WebSocketRoute, expect
 
+from tests.pages.line import Line
 from tests.pages.steps import begun, ended
 
 pytestmark = pytest.mark.browser
@@ -162,27 +163,16 @@ def test_a_tab_whose_session_another_tab_built_in_builds_in_one_of_its_own(visit
 def test_a_session_that_ended_while_the_line_was_down_is_followed_by_another(visitor: Any, stage: Any) -> None:
     scene = stage.session()
     page = visitor(scene).context.new_page()
-    lines: list[WebSocketRoute] = []
-    broken = False
-
-    def line(here: WebSocketRoute) -> None:
-        if broken:
-            here.close(code=1011)
-        else:
-            here.connect_to_server()
-            lines.append(here)
-
-    page.route_web_socket("**/ws/session/**", line)
+    line = Line(page)
     page.goto(stage.base)
     _ready(page).fill("#sentence", "A poll for lunch")
     expect(page.locator('.chip[data-state="ready"]')).to_have_count(5)
-    broken = True
-    lines[0].close(code=1011)
+    line.cut()
     expect(page.locator(".line-status")).to_contain_text("Reconnecting")
     page.locator("#sentence").press("Control+Enter")
     expect(page.locator("#sentence-note")).to_contain_text("goes on as soon as the line is up")
     stage.ask("end", slug=scene["slug"])
-    broken = False
+    line.mend()
     page.wait_for_url("**/s/*")
     expect(page.locator(".turn .said")).to_have_text("A poll for lunch")
     assert scene["slug"] not in page.url

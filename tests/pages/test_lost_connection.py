@@ -6,8 +6,9 @@ import re
 from typing import Any
 
 import pytest
-from playwright.sync_api import WebSocketRoute, expect
+from playwright.sync_api import expect
 
+from tests.pages.line import Line
 from tests.pages.steps import begun, ended, the_line_is_up
 
 pytestmark = pytest.mark.browser
@@ -20,25 +21,14 @@ def test_what_happened_meanwhile_appears_in_order(visitor: Any, stage: Any) -> N
     scene = stage.session()
     stage.play(scene, *begun(1))
     page = visitor(scene).context.new_page()
-    lines: list[WebSocketRoute] = []
-    broken = False
-
-    def line(here: WebSocketRoute) -> None:
-        if broken:
-            here.close(code=1011)
-        else:
-            here.connect_to_server()
-            lines.append(here)
-
-    page.route_web_socket("**/ws/session/**", line)
+    line = Line(page)
     page.goto(f"{stage.base}/s/{scene['slug']}")
     expect(page.locator(".run")).to_be_visible()
-    broken = True
-    lines[0].close(code=1011)
+    line.cut()
     expect(page.locator(".line-status")).to_contain_text("Reconnecting")
     stage.play(scene, *ended(1, version=1), *begun(2, "Add a loan date"))
     page.locator("#prompt").fill("typed while away")
-    broken = False
+    line.mend()
     page.evaluate("dispatchEvent(new Event('online'))")
     expect(page.locator(".turn")).to_have_count(2)
     expect(page.locator(".proof")).to_have_count(1)
