@@ -18,6 +18,7 @@ from playwright.sync_api import Browser, Page, expect
 from provisioning.models import Credential, Ghost, Resource, Stray, Vendor
 from sessions_app import services
 from sessions_app.models import Session, Turn
+from sessions_app.tasks import run_turn
 from staff import groups
 from staff.models import Entry
 from staff.powers import POWERS
@@ -165,11 +166,19 @@ def extend(page: Page, console: Working) -> None:
 
 def end_turn(page: Page, console: Working) -> None:
     session = console.begun()
-    turn = aside(lambda: Turn.objects.create(session=session, number=1, prompt="a guest book"))
+    turn = aside(lambda: _queued(session))
     page.goto(session_page(session))
     press(page, "Stop the turn")
     assert "stopped" in confirmed(page, "end_turn")
     assert Turn.objects.get(pk=turn.pk).state == "cancelled"
+
+
+def _queued(session: Session) -> Turn:
+    """A turn that waits. Its job waits with it: one without a job is taken up, and fails for want of a sandbox."""
+    with transaction.atomic():
+        turn = Turn.objects.create(session=session, number=1, prompt="a guest book")
+        run_turn.configure(schedule_in={"hours": 1}).defer(turn_id=turn.pk)
+    return turn
 
 
 def revoke(page: Page, console: Working) -> None:
