@@ -106,10 +106,8 @@ function promptActions(app) {
 
 /** Actions on versions, services and the session as a whole. */
 function sessionActions(app) {
-  const frames = {
-    restore: (ask) => ({ type: 'restore', number: ask.number }), undo: () => ({ type: 'undo' }), redo: () => ({ type: 'redo' }),
-    end: () => ({ type: 'end' }),
-  };
+  // Undo and redo ask for the version they named: a turn that ends while the question stands leads them elsewhere.
+  const frameOf = (ask) => (ask.kind === 'end' ? { type: 'end' } : { type: 'restore', number: ask.number });
   const copy = async (id, text) => {
     try {
       await navigator.clipboard.writeText(text);
@@ -127,7 +125,7 @@ function sessionActions(app) {
     dismiss: () => app.ui.ask && app.set({ ask: null }),
     confirm: () => {
       const { ask } = app.ui;
-      const sent = ask !== null && app.connection.send(frames[ask.kind](ask));
+      const sent = ask !== null && app.connection.send(frameOf(ask));
       const [newest] = app.model().session.versions;
       const makes = ask?.kind !== 'end' && newest?.restores !== ask?.number; // what is repeated already becomes no other version
       const moving = sent && makes ? { target: ask.number, newest: newest?.number ?? 0 } : null;

@@ -196,6 +196,24 @@ def test_going_to_what_is_there_already_announces_no_version(visitor: Any, stage
     expect(page.get_by_text("Putting the files of version 1 back")).to_have_count(0)
 
 
+def test_undo_goes_to_the_version_it_named_although_a_turn_ended_while_it_asked(visitor: Any, stage: Any) -> None:
+    scene = stage.session()
+    stage.play(scene, *begun(1), *ended(1, version=1), *begun(2, "More"), *ended(2, version=2))
+    sent: list[dict[str, Any]] = []
+
+    def said(frame: dict[str, Any], go_on: Callable[[], None]) -> None:
+        sent.append(frame)
+        go_on()
+
+    page, _ = _opened(visitor, scene, said=said)
+    page.get_by_role("button", name="Undo: go to version 1").click()
+    stage.play(scene, *begun(3, "And more"), *ended(3, version=3))
+    expect(page.locator('[aria-label="Undo: go to version 2"]')).to_be_attached()
+    page.locator("dialog").get_by_role("button", name="Go to version 1").click()
+    expect(page.locator("dialog")).not_to_be_visible()
+    assert sent[-1] == {"type": "restore", "number": 1}
+
+
 def test_a_frame_that_got_lost_is_asked_for_once(visitor: Any, stage: Any) -> None:
     scene = stage.session()
     page, wire = _opened(visitor, scene, told=_deaf_to("agent.text"))
