@@ -7,6 +7,7 @@ one session share a lock and run in order), `sweep` (periodic). A job of a kille
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import logging
 import random
@@ -15,10 +16,10 @@ from uuid import UUID
 
 from channels.db import database_sync_to_async
 from django.conf import settings
-from procrastinate import JobContext, RetryStrategy
+from procrastinate import JobContext, RetryDecision, RetryStrategy
 from procrastinate.contrib.django import app
 from procrastinate.exceptions import ConnectorException, UniqueViolation
-from procrastinate.jobs import Status
+from procrastinate.jobs import Job, Status
 
 from provisioning.exceptions import VendorError
 from sessions_app import events, jobs, services, sweeps
@@ -31,6 +32,15 @@ log = logging.getLogger(__name__)
 _TURN_ATTEMPTS = 4
 _RESTORE_ATTEMPTS = 3
 _SUSPECT_ATTEMPTS = 6  # of a job whose worker died each time; fewer is bad luck in bad times
+
+
+class _Tries(RetryStrategy):
+    """A job that breaks is tried so many times; one whose worker stops under it is always put back."""
+
+    def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision | None:
+        if isinstance(exception, asyncio.CancelledError):
+            return RetryDecision()
+        return super().get_retry_decision(exception=exception, job=job)
 
 
 @app.task(queue=jobs.UP, name=jobs.CONVERGE)
@@ -53,7 +63,7 @@ async def converge_session(session_id: str, failures: int = 0) -> None:
     queue="turn",
     name="sessions_app.tasks.run_turn",
     pass_context=True,
-    retry=RetryStrategy(max_attempts=_TURN_ATTEMPTS, linear_wait=2),
+    retry=_Tries(max_attempts=_TURN_ATTEMPTS, linear_wait=2),
 )
 async def run_turn(context: JobContext, turn_id: int) -> None:
     """Run a turn, or take up again one whose worker died. A turn that breaks every time is given up, saying so."""
@@ -75,7 +85,7 @@ async def run_turn(context: JobContext, turn_id: int) -> None:
     queue="turn",
     name="sessions_app.tasks.restore_version",
     pass_context=True,
-    retry=RetryStrategy(max_attempts=_RESTORE_ATTEMPTS, linear_wait=2),
+    retry=_Tries(max_attempts=_RESTORE_ATTEMPTS, linear_wait=2),
 )
 async def restore_version(context: JobContext, session_id: str, number: int, newest: int) -> None:  # noqa: ARG001
     """Put the app back to the tree of a version, as a new commit. One that fails every time says so.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 
@@ -15,7 +16,7 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 from provisioning.models import Credential
 from provisioning.secrets import Secret
 from sessions_app import jobs, services, sweeps, tasks
-from sessions_app.models import Session
+from sessions_app.models import Session, Version
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -174,6 +175,46 @@ def _dead_worker_with(session: Session, *, attempts: int) -> None:
         )
         (worker,) = cursor.fetchone()
     _set(session, status="doing", worker_id=worker, attempts=attempts)
+
+
+@pytest.mark.parametrize("work", ["a turn", "a restore"])
+def test_a_worker_that_stops_puts_its_job_back_however_often_that_has_happened(
+    session: Session, monkeypatch: pytest.MonkeyPatch, work: str
+) -> None:
+    with connection.cursor() as cursor:  # other tests leave jobs behind
+        cursor.execute("DELETE FROM procrastinate_jobs WHERE queue_name = 'turn'")
+    if work == "a turn":
+        services.turn_submit(session, "A guest book")
+    else:
+        Version.objects.create(session=session, number=1, sha="a" * 40, tree="b" * 40, message="A guest book")
+        services.version_restore(session, 1)
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE procrastinate_jobs SET attempts = 7 WHERE queue_name = 'turn'")
+    _stopped_at_work(monkeypatch)
+    job = ProcrastinateJob.objects.get(queue_name="turn")
+    assert (job.status, job.attempts) == ("todo", 8)
+
+
+@async_to_sync
+async def _stopped_at_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have a worker take the job of a turn or a restore, and stop it while it is at it."""
+    from sessions_app.agent import turn, versions
+    from sessions_app.worker import worker_app
+
+    begun = asyncio.Event()
+
+    async def work_on(*_: object) -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(turn, "run", work_on)
+    monkeypatch.setattr(versions, "restore", work_on)
+    async with worker_app() as opened:
+        at_once = {"install_signal_handlers": False, "shutdown_graceful_timeout": 0.1}
+        worker = asyncio.create_task(opened.run_worker_async(queues=["turn"], **at_once))
+        await asyncio.wait_for(begun.wait(), 20)
+        worker.cancel()
+        await asyncio.gather(worker, return_exceptions=True)
 
 
 @async_to_sync
