@@ -77,7 +77,8 @@ def env_is_due(session_id: UUID) -> bool:
 async def deliver_env(session_id: UUID) -> bool:
     """Write `.env` and announce it; False when the sandbox did not take it, which is announced as well.
 
-    One writer at a time, in all processes. What the file held before stays whole until then.
+    One writer at a time, in all processes. What the file held before stays whole until then. However often the same
+    file is tried again, that it was not taken is announced once.
     """
     async with leases.hold(f"env/{session_id}"):
         for tries in range(1, _TRIES + 1):
@@ -115,7 +116,12 @@ def _to_deliver(session_id: UUID) -> tuple[Resource | None, dict[str, Secret], s
 
 def _env_undelivered(session_id: UUID) -> None:
     with ledger.changing(session_id, "e2b") as rows:
-        if any(row.state == State.READY for row in rows.values()):  # one that is gone meanwhile misses nothing
+        missed = _digest(envfile.render(entries_of(session_id)))
+        for row in rows.values():
+            if row.state != State.READY or row.meta.get("missed") == missed:  # one that is gone misses nothing
+                continue
+            row.meta = {**row.meta, "missed": missed}
+            row.save(update_fields=["meta"])
             env_unwritten.send(Resource, session_id=session_id)
 
 
@@ -125,6 +131,7 @@ def _env_delivered(row: Resource, digest: str, names: list[str], database: str) 
         if current is None or current.external_id != row.external_id or current.state != State.READY:
             return
         current.meta = {**current.meta, "env": digest, "egress": database}
+        current.meta.pop("missed", None)
         if current.meta.get("paused"):  # to be written to, it was woken
             current.meta["paused"] = False
         current.save(update_fields=["meta"])

@@ -115,6 +115,8 @@ async def test_i22_a_sandbox_that_takes_no_file_keeps_the_old_one_and_the_visito
     notices = await database_sync_to_async(lambda: [one.data for one in session.events.filter(type="notice")])()
     assert [notice["level"] for notice in notices] == ["warning"]
     assert ".env" in notices[0]["text"]
+    await services.converge(session.pk)  # tried again with the same file: nothing new to tell
+    assert len(heard.of("env_unwritten", session)) == 1
     vendor_settings.clear_faults()
     assert await sandbox.files.read("/app/.env") == before
     await services.converge(session.pk)
