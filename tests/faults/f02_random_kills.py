@@ -27,7 +27,11 @@ async def trial(house: House, size: int) -> dict[str, Any]:
     monkey = Monkey(list(house.slots.values()), every=pauses)
     if size < _SHORT:  # where processes start slowly nobody would get anywhere between deaths that come so fast
         monkey.most = monkey.kills + 2 * size
-    outcome = await storm(house, in_flight=min(IN_FLIGHT, size // 2), monkey=monkey, sessions=size)
+    wanted = monkey.kills + size * _KILLS_PER_SESSION
+    in_flight = min(IN_FLIGHT, size // 2)
+    outcome = await storm(
+        house, in_flight=in_flight, monkey=monkey, sessions=size, enough=lambda: monkey.kills >= wanted
+    )
     assert outcome.kills >= size * _KILLS_PER_SESSION, f"only {outcome.kills} kills in {size} sessions"
     return outcome.demand()
 

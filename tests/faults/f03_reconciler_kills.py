@@ -47,14 +47,22 @@ async def trial(house: House, size: int) -> dict[str, Any]:
     most = 2 * size  # of each kind: where processes start slowly nobody would get anywhere between so many deaths
     if size < _LONG:
         monkey.most = monkey.kills + most
-    before = sum(slot.kills for slot in house.of("worker"))
-    in_flight = min(IN_FLIGHT, size // 2)
+    before = _workers_killed(house)
     outcome = await storm(
-        house, in_flight=in_flight, monkey=monkey, sessions=size, meanwhile=lambda: _aim(house, pace, most)
+        house,
+        in_flight=min(IN_FLIGHT, size // 2),
+        monkey=monkey,
+        sessions=size,
+        meanwhile=lambda: _aim(house, pace, most),
+        enough=lambda: _workers_killed(house) - before >= size * _KILLS_PER_SESSION,
     )
-    aimed = sum(slot.kills for slot in house.of("worker")) - before
+    aimed = _workers_killed(house) - before
     assert aimed >= size * _KILLS_PER_SESSION, f"only {aimed} workers were killed in {size} sessions"
     return {"workers_killed": aimed, **outcome.demand()}
+
+
+def _workers_killed(house: House) -> int:
+    return sum(slot.kills for slot in house.of("worker"))
 
 
 async def _aim(house: House, pace: float, most: int) -> None:

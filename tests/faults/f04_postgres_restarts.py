@@ -34,8 +34,10 @@ async def trial(house: House, size: int) -> dict[str, Any]:
         finally:
             house.restore()
 
-    in_flight = min(IN_FLIGHT, size // 2)
-    outcome = await storm(house, in_flight=in_flight, monkey=Monkey([]), sessions=size, meanwhile=crash)
+    in_flight, restarted = min(IN_FLIGHT, size // 2), lambda: restarts > 0
+    outcome = await storm(
+        house, in_flight=in_flight, monkey=Monkey([]), sessions=size, meanwhile=crash, enough=restarted
+    )
     assert restarts, "it never came to a restart"
     answered = sum(outcome.answers.values())
     broken = sum(number for status, number in outcome.answers.items() if status >= 500 and status != 503)

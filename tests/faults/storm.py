@@ -111,8 +111,11 @@ async def storm(
     seconds: float | None = None,
     manners: Manners | None = None,
     meanwhile: Callable[[], Coroutine[Any, Any, None]] | None = None,
+    enough: Callable[[], bool] = lambda: True,
 ) -> Outcome:
     """Let `sessions` visitors come, or those of `seconds`, while `monkey` rages and vendors misbehave.
+
+    Where few sessions may be over before anything has died, more come until that was `enough`.
 
     The monkey, and `meanwhile` beside it, go on until the last visitor has come. From then on it is counted how long
     everything takes to come to rest, with the last visits still under way and vendors still misbehaving.
@@ -123,7 +126,7 @@ async def storm(
         trouble = [asyncio.create_task(monkey.rage(), name="monkey")]
         if meanwhile is not None:
             trouble.append(asyncio.create_task(meanwhile(), name="meanwhile"))
-        coming = asyncio.create_task(visitors.come(sessions, seconds=seconds), name="visitors")
+        coming = asyncio.create_task(visitors.come(sessions, seconds=seconds, enough=enough), name="visitors")
         try:
             await _first(asyncio.create_task(visitors.all_came.wait()), coming, *trouble)
         finally:

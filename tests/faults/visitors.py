@@ -12,6 +12,7 @@ import random
 import time
 import uuid
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -74,8 +75,14 @@ class Visitors:
         assert self._session is not None
         await self._session.close()
 
-    async def come(self, number: int | None = None, *, seconds: float | None = None) -> None:
-        """Let `number` visitors come, or as many as find room in `seconds`.
+    async def come(
+        self,
+        number: int | None = None,
+        *,
+        seconds: float | None = None,
+        enough: Callable[[], bool] = lambda: True,
+    ) -> None:
+        """Let `number` visitors come, and others after them until it is `enough`; or as many as find room in `seconds`.
 
         `all_came` is set when the last is there, `in_flight` or fewer of them still at it; returns when all have left.
 
@@ -92,7 +99,9 @@ class Visitors:
                 room.release()
 
         async with asyncio.TaskGroup() as group:
-            for _ in itertools.count() if number is None else range(number):
+            for came in itertools.count():
+                if number is not None and came >= number and enough():
+                    break
                 try:
                     async with asyncio.timeout(until - time.monotonic() if seconds is not None else None):
                         await room.acquire()
