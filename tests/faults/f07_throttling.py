@@ -89,7 +89,8 @@ async def _round(here: Ground, recorder: Recorder, size: int, name: str, many: i
     asked = asks(refused.at)
     again = [one for one in creates if one.at > pauses.heard[0] + min(FLYING, max(asked / 2, 1.0))]
     flying = len(creates) - len(again)
-    waited = again[0].at - refused.at
+    assert again or not asked, f"{name}: nobody waited"
+    waited = again[0].at - refused.at if again else 0.0
     assert waited >= asked, f"{name}: asked for {asked:.2f} s, back after {waited:.2f} s"
     herd = _most_within(again, PACE)
     most = 4 if size <= SMALL else HERD
