@@ -35,7 +35,9 @@ _SUSPECT_ATTEMPTS = 6  # of a job whose worker died each time; fewer is bad luck
 
 
 class _Tries(RetryStrategy):
-    """A job that breaks is tried so many times; one whose worker stops under it is always put back."""
+    """A job that breaks is tried again until it was taken up so many times; one whose worker stops under it is put back
+    however many those were.
+    """
 
     def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision | None:
         if isinstance(exception, asyncio.CancelledError):

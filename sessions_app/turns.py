@@ -82,7 +82,7 @@ def turn_fail(turn_id: int, summary: str) -> None:
 def turns_take_up() -> int:
     """Give every turn under way that has no job a new one; returns how many there were.
 
-    A job that was taken up several times is not put back when its worker stops, and without one the session would take
+    A job may have been ended by hand, or have failed at telling that its turn had: without one the session would take
     no prompt for the rest of its life.
     """
     taken = 0

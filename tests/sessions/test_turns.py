@@ -87,7 +87,7 @@ def test_a_turn_given_up_by_its_job_frees_the_session(session: Session) -> None:
 
 @pytest.mark.parametrize("status", ["aborted", "failed"])
 def test_a_turn_whose_job_is_gone_is_given_another(session: Session, status: str) -> None:
-    """As after a worker's stop, when the job has been taken up so often already that it is not put back."""
+    """As when somebody ended the job by hand, or it failed at telling that its turn had."""
     turn = services.turn_submit(session, "go")
     Turn.objects.filter(pk=turn.pk).update(state="running")
     assert turns_take_up() == 0
